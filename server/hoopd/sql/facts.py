@@ -1,0 +1,155 @@
+"""What analysis says of a statement. Made by ``sql.analysis``, read by policy, masking, session and reviewers.
+
+Frozen; no I/O. Enumerations are closed: a reader matches them to exhaustion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Effect(StrEnum):
+    """What running the statement can do."""
+
+    read = "read"
+    write = "write"
+    ddl = "ddl"
+    privilege = "privilege"
+    session = "session"
+    transaction = "transaction"
+    lock = "lock"
+    maintenance = "maintenance"
+    external = "external"
+    opaque = "opaque"
+
+
+class ObjectKind(StrEnum):
+    table = "table"
+    partitioned_table = "partitioned_table"
+    partition = "partition"
+    view = "view"
+    materialized_view = "materialized_view"
+    foreign_table = "foreign_table"
+    sequence = "sequence"
+    index = "index"
+    type = "type"
+    function = "function"
+    schema = "schema"
+    database = "database"
+    role = "role"
+    setting = "setting"
+    extension = "extension"
+    catalog = "catalog"
+    unknown = "unknown"
+
+
+class Predicate(StrEnum):
+    """The WHERE of an UPDATE or DELETE: ``constant`` is one that is true of every row, such as ``1=1``."""
+
+    present = "present"
+    missing = "missing"
+    constant = "constant"
+
+
+class Derivation(StrEnum):
+    """How an output column comes from its sources: as it is, with its value recoverable, or otherwise."""
+
+    column = "column"
+    preserving = "preserving"
+    derived = "derived"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ColumnName:
+    schema: str
+    table: str
+    column: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.table}.{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAccess:
+    """One thing the statement names (or reaches), and what is done to it.
+
+    ``schema`` is the resolved schema, or None where the object has none or could not be resolved. ``known`` is False
+    where the catalog does not have it. ``columns`` are those read or written, None when not known or not applicable.
+    """
+
+    effect: Effect
+    kind: ObjectKind
+    schema: str | None
+    name: str
+    known: bool = True
+    columns: tuple[str, ...] | None = None
+
+    def __str__(self) -> str:
+        """As rules match it, e.g. ``read public.orders`` or ``session search_path``."""
+        return f"{self.effect} {self.schema}.{self.name}" if self.schema else f"{self.effect} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionUse:
+    """A function, operator or cast that runs. ``trusted``: known by schema, name and arguments to be harmless."""
+
+    schema: str | None
+    name: str
+    volatility: str | None
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OutputColumn:
+    """A column of the answer, and the base-table columns that its values come from."""
+
+    name: str
+    sources: tuple[ColumnName, ...]
+    derivation: Derivation
+
+
+@dataclass(frozen=True, slots=True)
+class SqlError:
+    """Text that does not parse. ``position`` counts characters from 1, None when unknown."""
+
+    message: str
+    position: int | None
+    sqlstate: str = "42601"
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of one statement.
+
+    ``sql`` is the statement's own text. ``kind`` is a word such as ``select``, ``update``, ``drop_table``, ``set``,
+    ``begin``. ``output`` is None where the statement gives no rows, or where the columns could not be followed
+    (``unfollowed`` then says why, in words for people). ``inferable`` are columns whose values decide which rows come
+    or in what order (WHERE, JOIN, GROUP BY, ORDER BY, DISTINCT, HAVING ...) without being put out.
+    ``derived`` are columns that flow into anything else: expressions, functions, other tables.
+
+    ``barrier``: what follows it may mean something else, so it is judged only when this one has completed (settings,
+    DDL, temporary objects, opaque code). ``names_depend``: it resolves names. ``runs_at_parse``: a literal or cast of
+    it can run user code when the server parses it. ``forbidden``: never allowed here, whatever the rules say, and why.
+    """
+
+    sql: str
+    kind: str
+    effects: frozenset[Effect] = frozenset()
+    accesses: tuple[ObjectAccess, ...] = ()
+    functions: tuple[FunctionUse, ...] = ()
+    predicate: Predicate | None = None
+    output: tuple[OutputColumn, ...] | None = None
+    unfollowed: str | None = None
+    inferable: tuple[ColumnName, ...] = ()
+    derived: tuple[ColumnName, ...] = ()
+    harmless: bool = False
+    """Built in as allowed: transaction control, harmless settings, SHOW, DEALLOCATE, CLOSE, plain catalog reads."""
+    barrier: bool = False
+    names_depend: bool = False
+    runs_at_parse: bool = False
+    forbidden: str | None = None
+    error: SqlError | None = None
+    deallocates: tuple[str, ...] | None = None
+    """Prepared statements it drops: names, an empty tuple for all, None for none."""
