@@ -1,0 +1,13 @@
+"""What every test has: the fixture plugins, no settings but its own, and a run that leaves nothing running.
+
+Fixtures are modules of `tests/fixtures`; each becomes a plugin by being there. A test that needs names from one imports
+`tests.fixtures.<module>`. This module must not grow fixtures of its own.
+"""
+
+from pathlib import Path
+
+pytest_plugins = [
+    f"tests.fixtures.{module.stem}"
+    for module in sorted((Path(__file__).parent / "fixtures").glob("*.py"))
+    if not module.stem.startswith("_")
+]
