@@ -1,0 +1,102 @@
+"""The pool of connections to the store.
+
+A connection is checked when it is taken, so a restarted store costs no failed query. Bounded in connections and in the
+time that anyone waits for one (INV-9). No query of an aggregate lives here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from hoopd.domain.errors import InvalidInput
+from hoopd.store.errors import translated
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 30
+
+
+def conninfo(dsn: str, **settings: str | int) -> str:
+    """The DSN with what every connection of the gateway to its store has, where the DSN does not say otherwise.
+
+    ``settings`` win over both. Raises ``InvalidInput`` for text that is no DSN.
+    """
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        raise InvalidInput(
+            "store.dsn is not a PostgreSQL connection string.",
+            hint="Give it as postgresql://user@host:5432/database, or as key=value words.",
+        ) from error
+    options: dict[str, str | int] = {
+        "application_name": "hoopd store",
+        "connect_timeout": CONNECT_SECONDS,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+        "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout=60s",
+    }
+    return make_conninfo(dsn, **{key: value for key, value in options.items() if key not in given} | settings)
+
+
+class Store:
+    """The pool. ``max_size`` connections at most; ``timeout`` seconds to wait for one."""
+
+    def __init__(self, dsn: str, *, max_size: int = 10, timeout: float = 5.0) -> None:
+        self._dsn = dsn
+        self._timeout = timeout
+        self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
+            conninfo(dsn),
+            min_size=1,
+            max_size=max_size,
+            timeout=timeout,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+            name="store",
+        )
+
+    @property
+    def dsn(self) -> str:
+        """For ``Listener`` and ``migrate``. Holds a credential: never shown or logged (INV-7)."""
+        return self._dsn
+
+    async def open(self) -> None:
+        """Connect. Raises ``Unavailable`` when the store does not answer within the timeout."""
+        try:
+            with translated():
+                await self._pool.open(wait=True, timeout=self._timeout)
+        except BaseException:
+            await self._pool.close()
+            raise
+
+    async def close(self) -> None:
+        await self._pool.close(timeout=self._timeout)
+
+    async def check(self) -> None:
+        """One round trip. Raises ``Unavailable`` when the store does not answer."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT 1")
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """A connection of the pool, in one transaction: committed at the end, rolled back on an exception.
+
+        Raises ``Unavailable`` for whatever psycopg raises inside.
+        """
+        with translated():
+            async with self._pool.connection() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """As ``connection``, read only, and every query in it sees the same moment (REPEATABLE READ)."""
+        async with self.connection() as connection:
+            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield connection
