@@ -1,0 +1,15 @@
+"""The way from an invocation to a bearer: the kept token, renewed without asking, or a new sign-in on a terminal."""
+
+from __future__ import annotations
+
+from hoopctl.client.gateway import Bearer, Gateway
+from hoopctl.errors import NotSignedIn
+from hoopctl.invocation import Invocation
+
+
+async def bearer_for(run: Invocation, gateway: Gateway) -> Bearer:
+    """The bearer of ``run``'s profile at ``gateway``.
+
+    Raises NotSignedIn where there is no token to be had without asking, and nobody may be asked.
+    """
+    raise NotSignedIn(f"Nobody is signed in at {gateway.server}.", hint="Run: hoopctl login")
