@@ -1,0 +1,1 @@
+"""The interpreter: sockets, upstream connections, tasks and the clock."""
