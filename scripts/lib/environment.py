@@ -53,9 +53,10 @@ PIP_WITH_PYTHON_OPTION = (22, 3)
 UNREACHABLE = re.compile(
     r"Retrying \(Retry|NewConnectionError|ConnectTimeout|Read timed out|Max retries exceeded|ProxyError|"
     r"SSLError|Connection (?:refused|reset|aborted)|Name or service not known|Temporary failure in name resolution|"
-    r"nodename nor servname|HTTPError|Network is unreachable"
+    r"nodename nor servname|HTTPError|Network is unreachable|not a trusted or secure host"
 )
 REASONS = (
+    (re.compile(r"not a trusted or secure host"), "its address is plain http, which pip does not use unless told to"),
     (re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLError"), "its certificate was not accepted"),
     (re.compile(r"ProxyError"), "the proxy did not answer"),
     (
@@ -232,6 +233,8 @@ class Build:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                # pip starts a second pip inside the environment; a group of their own, so that both are ended.
+                process_group=0,
             ) as process,
         ):
             try:
@@ -239,7 +242,7 @@ class Build:
                     log.write(line)
                     on_line(line.decode(errors="replace"))
             except BaseException:
-                process.terminate()
+                os.killpg(process.pid, signal.SIGKILL)
                 raise
         return process.returncode
 

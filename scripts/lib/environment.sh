@@ -47,38 +47,41 @@ print("lacks %s %s" % (version, " ".join(lacks)) if lacks else "ok %s" % version
 
 # Sets $python to an interpreter that runs and can make environments; else ends with what was found instead.
 find_python() {
-  local candidate path answer found="" lacking=""
-  while IFS= read -r candidate; do
-    path=$(command -v "$candidate" 2>/dev/null) || continue
+  local path answer found="" lacking="" broken=""
+  while IFS= read -r path; do
     # A name on PATH may be a shim that runs nothing: only an answer counts.
     answer=$("$path" -c "$probe" 2>/dev/null </dev/null) || answer=""
     case $answer in
       "ok "*) python=$path python_version=${answer#ok }; return ;;
-      "old "*) found="$found${found:+, }$candidate is ${answer#old }" ;;
-      "lacks "*) [ -n "$lacking" ] || lacking="$path ${answer#lacks }" ;;
-      *) found="$found${found:+, }$candidate does not run" ;;
+      "old "*) found="$found${found:+, }$path is ${answer#old }" ;;
+      "lacks "*) [ -n "$lacking" ] || lacking="${answer#lacks }|$path" ;;
+      *) [ -n "$broken" ] || broken="$path does not run" ;;
     esac
   done < <(candidates)
   [ -z "$lacking" ] || explain_lacking "$lacking"
-  die "Python 3.11 or newer is needed (${found:-no Python found on PATH}); install one, or name it with HOOP_PYTHON=/path/to/python."
+  found="$found${broken:+${found:+, }$broken}"
+  die "Python 3.11 or newer is needed (${found:-none was found on PATH}); install one, or name it with HOOP_PYTHON=/path/to/python."
 }
 
-# The interpreter that made the present environment comes first, so that making it anew does not change its Python.
+# Paths to try, best first. Every place on PATH counts, since the first of a name may be a shim that does not work.
 candidates() {
+  local candidate
   if [ -n "${HOOP_PYTHON:-}" ]; then
     printf '%s\n' "$HOOP_PYTHON"
     return
   fi
+  # The interpreter that made the present environment, so that making it anew does not change its Python.
   [ ! -x "$root/.venv/bin/python" ] ||
     "$root/.venv/bin/python" -I -c 'import sys; print(sys._base_executable)' 2>/dev/null </dev/null || true
-  printf '%s\n' python3.13 python3.12 python3.11 python3 python python3.14 python3.15
+  for candidate in python3.13 python3.12 python3.11 python3 python python3.14 python3.15; do
+    type -aP "$candidate" 2>/dev/null || true
+  done
 }
 
-# $1: path, version and the modules that are missing.
+# $1: "VERSION MODULE MODULE…|PATH", the modules being those that this Python lacks.
 explain_lacking() {
-  local path version modules
-  path=${1%% *} version=${1#* }
-  modules=${version#* } version=${version%% *}
+  local path=${1#*|} version=${1%% *} modules=${1%%|*}
+  modules=${modules#* }
   case " $modules " in
     *" venv "* | *" ensurepip "*)
       if [ -e /etc/debian_version ]; then
