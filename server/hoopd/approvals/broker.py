@@ -114,7 +114,7 @@ class Broker:
         try:
             while True:
                 await asyncio.sleep(self._limits.sweep_every.total_seconds())
-                await self._sweep_if_possible()
+                await self.sweep_if_possible()
         finally:
             self._ready.clear()
             unsubscribe()
@@ -171,6 +171,8 @@ class Broker:
             NotFound: no such request.
             InvalidInput: a comment over ``COMMENT_LIMIT`` characters.
         """
+        if "\0" in comment:
+            raise InvalidInput("a comment is text; this one has a NUL character")
         if len(comment) > COMMENT_LIMIT:
             raise InvalidInput(f"a comment has at most {COMMENT_LIMIT} characters; this one has {len(comment)}")
         while True:
@@ -257,19 +259,22 @@ class Broker:
             Unavailable: changes may have been missed; watch again.
             NotSignedIn: the principal's right has ended (INV-10).
         """
+        shown: dict[RequestId, Request] = {}
         with self._subscriptions.subscribe() as subscription:
             for request in reversed(await self.list(principal, limit=LIST_LIMIT)):
+                shown[request.id] = request
                 yield request
             while True:
+                left = (principal.expires - self._clock()).total_seconds()
+                if left <= 0:
+                    raise NotSignedIn("the sign-in has expired", hint="Run `hoopctl login`.")
                 if subscription.missed:
                     raise Unavailable("changes of requests may have been missed", hint="Watch again.")
                 for request_id in subscription.take():
                     changed = await self._repository.get(request_id)
-                    if changed is not None and may_see(changed, principal):
+                    if changed is not None and may_see(changed, principal) and changed != shown.get(request_id):
+                        _remember(shown, changed)
                         yield changed
-                left = (principal.expires - self._clock()).total_seconds()
-                if left <= 0:
-                    raise NotSignedIn("the sign-in has expired", hint="Run `hoopctl login`.")
                 await subscription.until_changed(left)
 
     def now(self) -> datetime:
@@ -283,6 +288,13 @@ class Broker:
             await self._owe(request_id, event, why)
         for request in await self._repository.due(self._clock(), LIST_LIMIT):
             await self._repository.move(request, expire(request))
+
+    async def sweep_if_possible(self) -> None:
+        """``sweep``, or a line in the log when the store is away."""
+        try:
+            await self.sweep()
+        except Unavailable as error:
+            log.warning("requests are not swept: %s", error.message)
 
     async def _wait(self, request_id: RequestId, subscription: Subscription, on_reminder: Reminder | None) -> Request:
         remind_at = self._clock() + self._limits.remind_every
@@ -327,11 +339,13 @@ class Broker:
         else:
             await self._owe(request.id, RequestEvent.cancellation, "the gateway was restarted")
 
-    async def _sweep_if_possible(self) -> None:
-        try:
-            await self.sweep()
-        except Unavailable as error:
-            log.warning("requests are not swept: %s", error.message)
+
+def _remember(shown: dict[RequestId, Request], request: Request) -> None:
+    """Keep what was shown last, of those that can still change."""
+    if request.state in OPEN_STATES:
+        shown[request.id] = request
+    else:
+        shown.pop(request.id, None)
 
 
 async def _remind(on_reminder: Reminder | None, request: Request) -> None:
