@@ -229,6 +229,7 @@ class Request(_message.Message):
     TRANSACTION_FIELD_NUMBER: _builtins.int
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     state: _builtins.str
     session: _builtins.str
@@ -249,6 +250,8 @@ class Request(_message.Message):
     application: _builtins.str
     transaction: _builtins.str
     policy_version: _builtins.int
+    message: _builtins.str
+    """Why it ended, for people; empty while it is open."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -297,10 +300,11 @@ class Request(_message.Message):
         transaction: _builtins.str = ...,
         policy_version: _builtins.int = ...,
         batch: _abc.Iterable[Global___RequestFacts] | None = ...,
+        message: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "principal", b"principal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "batch", b"batch", "can_decide", b"can_decide", "cannot_decide_because", b"cannot_decide_because", "connection", b"connection", "created_us", b"created_us", "database", b"database", "digest", b"digest", "expires_us", b"expires_us", "facts", b"facts", "hold_until_us", b"hold_until_us", "id", b"id", "labels", b"labels", "params", b"params", "policy_version", b"policy_version", "principal", b"principal", "reason", b"reason", "role", b"role", "rules", b"rules", "search_path", b"search_path", "seats", b"seats", "session", b"session", "sql", b"sql", "state", b"state", "statement", b"statement", "transaction", b"transaction", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "batch", b"batch", "can_decide", b"can_decide", "cannot_decide_because", b"cannot_decide_because", "connection", b"connection", "created_us", b"created_us", "database", b"database", "digest", b"digest", "expires_us", b"expires_us", "facts", b"facts", "hold_until_us", b"hold_until_us", "id", b"id", "labels", b"labels", "message", b"message", "params", b"params", "policy_version", b"policy_version", "principal", b"principal", "reason", b"reason", "role", b"role", "rules", b"rules", "search_path", b"search_path", "seats", b"seats", "session", b"session", "sql", b"sql", "state", b"state", "statement", b"statement", "transaction", b"transaction", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
