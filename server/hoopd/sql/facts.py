@@ -27,12 +27,12 @@ class Effect(StrEnum):
 class ObjectKind(StrEnum):
     table = "table"
     partitioned_table = "partitioned_table"
-    partition = "partition"
+    partition = "partition"  # type: ignore[assignment]  # str has a method of that name
     view = "view"
     materialized_view = "materialized_view"
     foreign_table = "foreign_table"
     sequence = "sequence"
-    index = "index"
+    index = "index"  # type: ignore[assignment]  # likewise
     type = "type"
     function = "function"
     schema = "schema"

@@ -1,0 +1,126 @@
+"""How deep a tree the grammar would build, told from the tokens alone: an upper bound, made before the parser runs.
+
+Depth comes from brackets, CASE, chained operators, joins and set operations; lists (commas, AND, OR) are flat.
+Must count everything that PostgreSQL's grammar nests without brackets: what it misses could overflow the C stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class _Token(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+MAX_TOKENS = 100_000
+MAX_DEPTH = 1500
+_GROUP = 5
+"""What a bracket costs: a subselect makes several levels of the tree, an operator one."""
+_MAX_COPIES = 300_000
+"""Tokens, each counted as often as the tree repeats it: ``(a, b) = (…)`` holds its right side once for each column."""
+
+_OPEN = {"ASCII_40": "ASCII_41", "ASCII_91": "ASCII_93", "CASE": "END_P"}
+_CLOSE = frozenset(_OPEN.values())
+_SETS = frozenset({"UNION", "INTERSECT", "EXCEPT"})
+_CHAINED = frozenset(
+    {
+        "Op", "TYPECAST", "LESS_EQUALS", "GREATER_EQUALS", "NOT_EQUALS", "EQUALS_GREATER", "RIGHT_ARROW",
+        "ASCII_37", "ASCII_42", "ASCII_43", "ASCII_45", "ASCII_47", "ASCII_60", "ASCII_61", "ASCII_62", "ASCII_94",
+        "NOT", "NOT_LA", "IS", "ISNULL", "NOTNULL", "LIKE", "ILIKE", "SIMILAR", "BETWEEN", "IN_P", "COLLATE", "AT",
+        "OVERLAPS", "OPERATOR",
+    }
+)  # fmt: skip
+
+
+class TooDeep(Exception):
+    """The text would make a tree that is too deep or too large to judge."""
+
+
+@dataclass(slots=True)
+class _Level:
+    closes: str
+    copies: int
+    run: int = 0
+    joins: int = 0
+    sets: int = 0
+    child: int = 0
+    best: int = 0
+    betweens: int = 0
+    commas: int = 0
+    times: int = 1
+    """How often what follows in this item is repeated (multiple assignment)."""
+
+    def depth(self) -> int:
+        return self.sets + max(self.best, self.joins + self.run + self.child)
+
+    def item_ends(self) -> None:
+        self.best = max(self.best, self.joins + self.run + self.child)
+        self.run = self.child = 0
+        self.times = 1
+
+
+class _Bound:
+    def __init__(self) -> None:
+        self.levels = [_Level("", 1)]
+        self.last = ""
+        self.closed_commas = 0
+        self.cost = 0
+
+    def take(self, name: str) -> None:
+        level = self.levels[-1]
+        self.cost += level.copies * level.times
+        if name in _OPEN:
+            self.levels.append(_Level(_OPEN[name], level.copies * level.times))
+        elif name == level.closes and len(self.levels) > 1:
+            self._close()
+        else:
+            self._within(level, name)
+        if self.cost > _MAX_COPIES:
+            raise TooDeep("the statement repeats too much of itself in multiple assignments")
+        if self.levels[-1].depth() + _GROUP * len(self.levels) > MAX_DEPTH:
+            raise TooDeep("the statement is too deeply nested")
+        self.last = name
+
+    def _close(self) -> None:
+        done = self.levels.pop()
+        self.closed_commas = done.commas
+        parent = self.levels[-1]
+        parent.child = max(parent.child, done.depth() + _GROUP)
+
+    def _within(self, level: _Level, name: str) -> None:
+        if name == "AND" and level.betweens:
+            level.betweens -= 1
+        elif name in ("ASCII_44", "AND", "OR"):
+            level.commas += name == "ASCII_44"
+            level.item_ends()
+        elif name == "ASCII_59":
+            level.item_ends()
+            level.joins = level.sets = 0
+        elif name in _SETS:
+            level.sets += 1
+        elif name == "SELECT":
+            level.item_ends()
+            level.joins = 0
+        elif name == "JOIN":
+            level.joins += 1
+        elif name in _CHAINED:
+            self._chained(level, name)
+
+    def _chained(self, level: _Level, name: str) -> None:
+        level.run += 1
+        level.betweens += name == "BETWEEN"
+        if name == "ASCII_61" and self.last == "ASCII_41":
+            level.times *= self.closed_commas + 1
+
+
+def check(tokens: Iterable[_Token]) -> None:
+    """Raises TooDeep when the tree of these tokens could be too deep, or too large, to print and walk."""
+    bound = _Bound()
+    for count, token in enumerate(tokens):
+        if count >= MAX_TOKENS:
+            raise TooDeep(f"the text has more than {MAX_TOKENS} tokens")
+        bound.take(token.name)

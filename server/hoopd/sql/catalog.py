@@ -1,0 +1,372 @@
+"""A database's objects, frozen, and how PostgreSQL resolves their names (documentation, 5.10.3 and chapter 10).
+
+Built from rows that ``runtime.catalog`` reads, or from the packaged names alone (``Catalog.builtin``). No I/O. Must not
+guess: a name that could mean several things is answered with all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+from hoopd.domain.statement import SessionState
+from hoopd.sql import builtin_names
+from hoopd.sql.catalog_queries import CATALOG_QUERIES, FINGERPRINT_QUERY
+from hoopd.sql.facts import ObjectKind
+
+__all__ = ["CATALOG_QUERIES", "FINGERPRINT_QUERY", "Catalog", "Column", "Function", "Relation", "UserType"]
+
+FIRST_USER_OID = 16384
+"""Objects below it came with the server (documentation of ``FirstNormalObjectId``)."""
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
+_CARRIES_DATA = frozenset(
+    """pg_authid pg_shadow pg_user_mapping pg_user_mappings pg_subscription pg_statistic pg_statistic_ext_data pg_stats
+    pg_stats_ext pg_stats_ext_exprs pg_stat_activity pg_stat_statements pg_stat_statements_info pg_stat_replication
+    pg_stat_wal_receiver pg_stat_ssl pg_stat_gssapi pg_largeobject pg_largeobject_metadata pg_prepared_statements
+    pg_prepared_xacts pg_cursors pg_hba_file_rules pg_ident_file_mappings pg_file_settings pg_foreign_server
+    pg_foreign_data_wrapper pg_foreign_table pg_db_role_setting pg_replication_slots pg_replication_origin
+    pg_replication_origin_status pg_backend_memory_contexts pg_shmem_allocations pg_shmem_allocations_numa pg_aios
+    pg_seclabel pg_seclabels pg_shseclabel pg_sequences pg_stat_subscription pg_config
+    user_mapping_options user_mappings _pg_user_mappings foreign_server_options _pg_foreign_servers
+    foreign_table_options _pg_foreign_tables foreign_data_wrapper_options _pg_foreign_data_wrappers
+    _pg_foreign_table_columns
+    column_options""".split()  # noqa: SIM905
+)
+"""Catalogs that show rows of tables, statements of others, credentials or options with credentials."""
+_KINDS = {
+    "r": ObjectKind.table,
+    "p": ObjectKind.partitioned_table,
+    "v": ObjectKind.view,
+    "m": ObjectKind.materialized_view,
+    "f": ObjectKind.foreign_table,
+    "S": ObjectKind.sequence,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    type_oid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table, view, sequence and the like. ``columns`` is None where they are not known."""
+
+    oid: int
+    schema: str
+    name: str
+    relkind: str
+    columns: tuple[Column, ...] | None
+    is_partition: bool = False
+    row_security: bool = False
+    has_rules: bool = False
+    parents: tuple[int, ...] = ()
+    children: tuple[int, ...] = ()
+    triggers: tuple[tuple[str, str, str], ...] = ()
+    """Schema, name and volatility of the functions that its triggers run."""
+    calls: tuple[tuple[str, str, str], ...] = ()
+    """The same for functions that a view's own query runs, views below it included."""
+
+    @property
+    def kind(self) -> ObjectKind:
+        """``catalog`` only for those that carry no data; ``pg_stats`` and its kin keep their own kind."""
+        if self.schema in SYSTEM_SCHEMAS and self.name not in _CARRIES_DATA and self.oid < FIRST_USER_OID:
+            return ObjectKind.catalog
+        if self.is_partition and self.relkind == "r":
+            return ObjectKind.partition
+        return _KINDS.get(self.relkind, ObjectKind.unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    schema: str
+    name: str
+    arg_types: tuple[int, ...]
+    defaults: int
+    variadic: bool
+    volatility: str
+    language: str
+    kind: str
+    security_definer: bool
+
+    def takes(self, count: int) -> bool:
+        """Whether a call with ``count`` arguments could mean it."""
+        if self.variadic:
+            return count >= len(self.arg_types) - self.defaults - 1
+        return len(self.arg_types) - self.defaults <= count <= len(self.arg_types)
+
+
+@dataclass(frozen=True, slots=True)
+class UserType:
+    """``typtype`` as in pg_type: b base, c composite, d domain, e enum, p pseudo, r range, m multirange."""
+
+    oid: int
+    schema: str
+    name: str
+    typtype: str
+    element: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    schema: str
+    name: str
+    left: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    source: int
+    target: int
+    context: str
+
+
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """Everything that names in a statement can mean. Made by ``build`` or ``builtin``.
+
+    ``complete`` is False for ``builtin``: there a name that is not known counts as a table of the first schema of the
+    search path, and every function that PostgreSQL does not bring is opaque.
+    """
+
+    relations: Mapping[tuple[str, str], Relation]
+    schemas: frozenset[str]
+    functions: Mapping[str, tuple[Function, ...]] = field(default_factory=dict)
+    types: Mapping[str, tuple[UserType, ...]] = field(default_factory=dict)
+    operators: Mapping[str, tuple[Operator, ...]] = field(default_factory=dict)
+    casts: tuple[Cast, ...] = ()
+    temp_schema: str | None = None
+    complete: bool = True
+    fingerprint: str = ""
+
+    @classmethod
+    def build(cls, rows: Mapping[str, Sequence[Sequence[Any]]], fingerprint: str = "") -> Catalog:
+        """From the rows of each of CATALOG_QUERIES, by its name. Raises KeyError where one is missing."""
+        temp = next((str(row[1]) for row in rows["schemas"] if row[2]), None)
+        functions = (
+            Function(s, n, tuple(args), defaults, variadic, volatility, language, kind, definer)
+            for s, n, args, defaults, variadic, volatility, language, kind, definer in rows["functions"]
+        )
+        return cls(
+            relations=_relations(rows),
+            schemas=frozenset(str(row[1]) for row in rows["schemas"]),
+            functions=_by_name(functions),
+            types=_by_name(UserType(*row) for row in rows["types"]),
+            operators=_by_name(Operator(*row) for row in rows["operators"]),
+            casts=tuple(Cast(*row) for row in rows["casts"]),
+            temp_schema=temp,
+            fingerprint=fingerprint,
+        )
+
+    @classmethod
+    def builtin(cls) -> Catalog:
+        """PostgreSQL's own names only."""
+        return _builtin()
+
+    @cached_property
+    def by_oid(self) -> Mapping[int, Relation]:
+        return {relation.oid: relation for relation in self.relations.values()}
+
+    @cached_property
+    def types_by_oid(self) -> Mapping[int, UserType]:
+        return {one.oid: one for many in self.types.values() for one in many}
+
+    def family(self, relation: Relation) -> tuple[Relation, ...]:
+        """The relation, all that inherit from it, and all that it inherits from (partitions alike)."""
+        if not relation.parents and not relation.children:
+            return (relation,)
+        found = {relation.oid: relation}
+        for step in ("parents", "children"):
+            waiting = [relation]
+            while waiting:
+                for oid in getattr(waiting.pop(), step):
+                    other = self.by_oid.get(oid)
+                    if other is not None and oid not in found:
+                        found[oid] = other
+                        waiting.append(other)
+        return tuple(found.values())
+
+    def names(self, state: SessionState) -> Names:
+        """Resolution under one session's search path and role."""
+        return _names(self, state.search_path, state.role or state.user, state.temporary_objects)
+
+
+@dataclass(frozen=True)
+class Names:
+    """How names resolve for one search path. ``path`` is in the order that PostgreSQL searches for relations."""
+
+    catalog: Catalog
+    path: tuple[str, ...]
+    temporary_unknown: bool
+    """The session has temporary objects that this catalog does not show."""
+
+    @property
+    def first_schema(self) -> str:
+        """Where a name without schema would be made."""
+        own = (s for s in self.path if s not in SYSTEM_SCHEMAS and not s.startswith("pg_temp"))
+        return next(own, "public")
+
+    def _schema(self, schema: str) -> str:
+        return self.catalog.temp_schema or schema if schema == "pg_temp" else schema
+
+    def relation(self, schema: str | None, name: str) -> Relation | None:
+        """The one relation that a name means, None if there is none in this catalog."""
+        if schema is not None:
+            return self.catalog.relations.get((self._schema(schema), name))
+        for each in self.path:
+            found = self.catalog.relations.get((each, name))
+            if found is not None:
+                return found
+        return None
+
+    def functions(self, schema: str | None, name: str) -> tuple[Function, ...]:
+        """The user's functions of that name that the path reaches (never temporary ones without their schema)."""
+        every = self.catalog.functions.get(name, ())
+        if not every:
+            return ()
+        if schema is not None:
+            return tuple(f for f in every if f.schema == self._schema(schema))
+        return tuple(f for f in every if f.schema in self.path and f.schema != self.catalog.temp_schema)
+
+    def operators(self, schema: str | None, name: str) -> tuple[Operator, ...]:
+        every = self.catalog.operators.get(name, ())
+        if schema is not None:
+            return tuple(o for o in every if o.schema == self._schema(schema))
+        return tuple(o for o in every if o.schema in self.path)
+
+    def type(self, schema: str | None, name: str) -> UserType | None:
+        """The user's type that a name means, None if it is PostgreSQL's own or not known."""
+        for each in self.path if schema is None else (self._schema(schema),):
+            if each == "pg_catalog" and is_builtin_type(name):
+                return None
+            for one in self.catalog.types.get(name, ()):
+                if one.schema == each:
+                    return one
+        return None
+
+
+def is_builtin_type(name: str) -> bool:
+    """Whether ``pg_catalog`` has a type of this name that is not the row type of a catalog."""
+    return name in builtin_names.BUILTIN_TYPES or (name.startswith("_") and name[1:] in builtin_names.BUILTIN_TYPES)
+
+
+def split_path(text: str) -> tuple[str, ...]:
+    """The names in a ``search_path`` setting: split at commas, unquoted ones folded (documentation, 20.11.1)."""
+    names: list[str] = []
+    rest = text.strip()
+    while rest:
+        if rest.startswith('"'):
+            end, name = _quoted(rest)
+            rest = rest[end:].lstrip()
+        else:
+            head, _, _ = rest.partition(",")
+            name, rest = head.strip().lower(), rest[len(head) :]
+        names.append(name)
+        rest = rest.removeprefix(",").lstrip()
+    return tuple(name for name in names if name)
+
+
+def _quoted(text: str) -> tuple[int, str]:
+    place, name = 1, ""
+    while place < len(text):
+        if text[place] == '"':
+            if text[place + 1 : place + 2] != '"':
+                return place + 1, name
+            place += 1
+        name += text[place]
+        place += 1
+    return place, name
+
+
+@lru_cache(maxsize=256)
+def _names(catalog: Catalog, search_path: str, role: str, temporary: bool) -> Names:
+    listed = [role if name == "$user" else name for name in split_path(search_path)]
+    path = [catalog.temp_schema or name if name == "pg_temp" else name for name in listed]
+    if catalog.complete:
+        path = [name for name in path if name in catalog.schemas]
+    if "pg_catalog" not in path:
+        path.insert(0, "pg_catalog")
+    if catalog.temp_schema and catalog.temp_schema not in path:
+        path.insert(0, catalog.temp_schema)
+    return Names(catalog, tuple(path), temporary and catalog.temp_schema is None)
+
+
+def _by_name(items: Iterable[Any]) -> dict[str, tuple[Any, ...]]:
+    table: dict[str, list[Any]] = {}
+    for item in items:
+        table.setdefault(item.name, []).append(item)
+    return {name: tuple(found) for name, found in table.items()}
+
+
+def _pairs(rows: Iterable[Sequence[Any]], key: int, value: int) -> dict[int, tuple[int, ...]]:
+    table: dict[int, list[int]] = {}
+    for row in rows:
+        table.setdefault(row[key], []).append(row[value])
+    return {oid: tuple(found) for oid, found in table.items()}
+
+
+def _uses(rows: Iterable[Sequence[Any]]) -> dict[int, tuple[tuple[str, str, str], ...]]:
+    table: dict[int, list[tuple[str, str, str]]] = {}
+    for oid, schema, name, volatility in rows:
+        table.setdefault(oid, []).append((schema, name, volatility))
+    return {oid: tuple(sorted(set(found))) for oid, found in table.items()}
+
+
+def _relations(rows: Mapping[str, Sequence[Sequence[Any]]]) -> dict[tuple[str, str], Relation]:
+    children, parents = _pairs(rows["inherits"], 0, 1), _pairs(rows["inherits"], 1, 0)
+    ruled = {row[0] for row in rows["rules"]}
+    triggers = _uses(rows["triggers"])
+    calls = _through_views(_uses(rows["view_calls"]), _pairs(rows["view_relations"], 0, 1))
+    table = {}
+    for oid, schema, name, kind, partition, row_security, columns, types in rows["relations"]:
+        table[schema, name] = Relation(
+            oid=oid,
+            schema=schema,
+            name=name,
+            relkind=kind,
+            columns=tuple(Column(c, t) for c, t in zip(columns, types, strict=True)),
+            is_partition=partition,
+            row_security=row_security,
+            has_rules=oid in ruled,
+            parents=parents.get(oid, ()),
+            children=children.get(oid, ()),
+            triggers=triggers.get(oid, ()),
+            calls=calls.get(oid, ()),
+        )
+    return table
+
+
+def _through_views(
+    own: Mapping[int, tuple[tuple[str, str, str], ...]], below: Mapping[int, tuple[int, ...]]
+) -> dict[int, tuple[tuple[str, str, str], ...]]:
+    """Functions that a view runs, with those of the views that it reads."""
+    found: dict[int, tuple[tuple[str, str, str], ...]] = {}
+    for view in {*own, *below}:
+        seen, waiting, calls = {view}, [view], set(own.get(view, ()))
+        while waiting:
+            for other in below.get(waiting.pop(), ()):
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+                    calls.update(own.get(other, ()))
+        if calls:
+            found[view] = tuple(sorted(calls))
+    return found
+
+
+@lru_cache(maxsize=1)
+def _builtin() -> Catalog:
+    table = {}
+    for schema, names in (
+        ("pg_catalog", builtin_names.CATALOG_RELATIONS),
+        ("information_schema", builtin_names.INFORMATION_SCHEMA),
+    ):
+        for number, name in enumerate(sorted(names)):
+            table[schema, name] = Relation(
+                number + (7000 if schema == "pg_catalog" else 11000), schema, name, "v", None
+            )
+    return Catalog(relations=table, schemas=frozenset({*SYSTEM_SCHEMAS, "public"}), complete=False)

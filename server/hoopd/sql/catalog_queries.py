@@ -1,0 +1,86 @@
+"""The queries that read a database's catalog, as text; ``runtime.catalog`` runs them. Catalog tables only, no functions
+of users, so that nothing of the database's own code runs (INV-2).
+
+Row shapes are what ``Catalog.build`` takes. Every query names its tables with their schema: the search path is not
+trusted.
+"""
+
+from __future__ import annotations
+
+CATALOG_QUERIES: dict[str, str] = {
+    "schemas": """
+select n.oid::int8, n.nspname::text, n.oid = pg_catalog.pg_my_temp_schema()
+from pg_catalog.pg_namespace n
+where not pg_catalog.pg_is_other_temp_schema(n.oid) and n.nspname !~ '^pg_toast'
+""",
+    "relations": """
+select c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, c.relispartition, c.relrowsecurity,
+       array(select a.attname::text from pg_catalog.pg_attribute a
+             where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum),
+       array(select a.atttypid::int8 from pg_catalog.pg_attribute a
+             where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and n.nspname !~ '^pg_toast'
+  and not pg_catalog.pg_is_other_temp_schema(n.oid)
+""",
+    "inherits": "select i.inhparent::int8, i.inhrelid::int8 from pg_catalog.pg_inherits i",
+    "rules": """
+select distinct r.ev_class::int8 from pg_catalog.pg_rewrite r join pg_catalog.pg_class c on c.oid = r.ev_class
+where r.oid >= 16384 and not (c.relkind in ('v', 'm') and r.ev_type = '1' and r.rulename = '_RETURN')
+""",
+    "triggers": """
+select t.tgrelid::int8, n.nspname::text, p.proname::text, p.provolatile::text
+from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+where not t.tgisinternal and t.tgenabled <> 'D'
+""",
+    "view_calls": """
+select distinct r.ev_class::int8, n.nspname::text, p.proname::text, p.provolatile::text
+from pg_catalog.pg_depend d join pg_catalog.pg_rewrite r on r.oid = d.objid
+     join pg_catalog.pg_proc p on p.oid = d.refobjid join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+where d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+  and d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass and p.oid >= 16384
+""",
+    "view_relations": """
+select distinct r.ev_class::int8, d.refobjid::int8
+from pg_catalog.pg_depend d join pg_catalog.pg_rewrite r on r.oid = d.objid
+where d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+  and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid <> r.ev_class
+""",
+    "functions": """
+select n.nspname::text, p.proname::text, p.proargtypes::pg_catalog.oid[]::int8[], p.pronargdefaults::int4,
+       p.provariadic <> 0, p.provolatile::text, l.lanname::text, p.prokind::text, p.prosecdef
+from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+     join pg_catalog.pg_language l on l.oid = p.prolang
+where (p.oid >= 16384 or n.nspname not in ('pg_catalog', 'information_schema'))
+  and not pg_catalog.pg_is_other_temp_schema(n.oid)
+""",
+    "types": """
+select t.oid::int8, n.nspname::text, t.typname::text, t.typtype::text, t.typelem::int8
+from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+where (t.oid >= 16384 or n.nspname <> 'pg_catalog') and n.nspname !~ '^pg_toast'
+  and not pg_catalog.pg_is_other_temp_schema(n.oid)
+""",
+    "operators": """
+select n.nspname::text, o.oprname::text, o.oprleft::int8, o.oprright::int8
+from pg_catalog.pg_operator o join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
+where o.oid >= 16384 or n.nspname <> 'pg_catalog'
+""",
+    "casts": """
+select c.castsource::int8, c.casttarget::int8, c.castcontext::text
+from pg_catalog.pg_cast c where c.oid >= 16384 and c.castfunc <> 0
+""",
+}
+"""Name to query. Run them in one REPEATABLE READ transaction, so that they agree with each other."""
+
+_WATCHED = (
+    "pg_class", "pg_attribute", "pg_namespace", "pg_inherits", "pg_proc", "pg_type", "pg_operator", "pg_cast",
+    "pg_trigger", "pg_rewrite",
+)  # fmt: skip
+
+_FINGERPRINT_PART = (
+    "(select pg_catalog.concat_ws('/', pg_catalog.count(*), "
+    "pg_catalog.sum(x.xmin::pg_catalog.text::pg_catalog.numeric)) from pg_catalog.{} x)"
+)
+FINGERPRINT_QUERY = f"select pg_catalog.concat_ws(':', {', '.join(map(_FINGERPRINT_PART.format, _WATCHED))})"
+"""One text that is another when any row of these catalogs was added, changed or taken away."""
