@@ -92,7 +92,7 @@ explain_lacking() {
 }
 
 ensure_environment() {
-  local builder status=0
+  local builder signal status=0
   if "$root/.venv/bin/python" -I -S "$lib/environment.py" check "$root" 2>/dev/null </dev/null; then
     return
   fi
@@ -101,7 +101,9 @@ ensure_environment() {
   # In the background, so that a signal reaches it and it can clean up, rather than outlive this script.
   "$python" -I "$lib/environment.py" build "$root" "$name" </dev/null &
   builder=$!
-  trap 'kill -TERM "$builder" 2>/dev/null || true' HUP INT TERM
+  for signal in HUP INT TERM; do
+    trap "kill -$signal $builder 2>/dev/null || true" "$signal"
+  done
   wait "$builder" || status=$?
   # A trapped signal ends the first wait early.
   while kill -0 "$builder" 2>/dev/null; do wait "$builder" || status=$?; done
