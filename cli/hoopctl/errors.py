@@ -55,6 +55,10 @@ class NotSignedIn(HoopctlError):
     exit_code = ExitCode.not_signed_in
 
 
+class NotFound(HoopctlError):
+    """No such connection, request or session, or none that the caller may see."""
+
+
 class Denied(HoopctlError):
     """The gateway knows who is asking, and says no."""
 

@@ -17,7 +17,7 @@ import grpc
 import grpc.aio
 
 from hoopctl.client.trust import Trust
-from hoopctl.errors import Denied, HoopctlError, NotSignedIn, Unreachable, UsageProblem
+from hoopctl.errors import Denied, HoopctlError, NotFound, NotSignedIn, Unreachable, UsageProblem
 from hoopctl.profiles import ServerAddress
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -27,10 +27,34 @@ _KEEPALIVE_MS = 310_000
 _BY_STATUS: dict[grpc.StatusCode, type[HoopctlError]] = {
     grpc.StatusCode.UNAUTHENTICATED: NotSignedIn,
     grpc.StatusCode.PERMISSION_DENIED: Denied,
+    grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.UNAVAILABLE: Unreachable,
     grpc.StatusCode.INVALID_ARGUMENT: UsageProblem,
     grpc.StatusCode.OUT_OF_RANGE: UsageProblem,
 }
+
+# What gRPC itself says with UNAVAILABLE, in lower case.
+_TRANSPORT_PHRASES = (
+    "failed to connect",
+    "connection re",
+    "connection closed",
+    "connection timed out",
+    "socket closed",
+    "broken pipe",
+    "transport closed",
+    "channel closed",
+    "stream removed",
+    "endpoint",
+    "goaway",
+    "keepalive",
+    "cancelling all calls",
+    "recvmsg",
+    "sendmsg",
+    "dns ",
+    "handshak",
+    "end of tcp stream",
+    "no error",
+)
 
 
 def _options(server: ServerAddress) -> list[tuple[str, str | int]]:
@@ -39,9 +63,9 @@ def _options(server: ServerAddress) -> list[tuple[str, str | int]]:
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", 20_000),
-        ("grpc.initial_reconnect_backoff_ms", 250),
-        ("grpc.min_reconnect_backoff_ms", 250),
-        ("grpc.max_reconnect_backoff_ms", 5_000),
+        ("grpc.client_idle_timeout_ms", 2**31 - 1),
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
         ("grpc.use_local_subchannel_pool", 1),
     ]
     if server.is_loopback:
@@ -60,9 +84,9 @@ async def open_channel(server: ServerAddress, trust: Trust) -> AsyncIterator[grp
         yield channel
 
 
-def _from_server(error: grpc.aio.AioRpcError) -> bool:
-    """Whether the gateway itself said this, and not the transport on its behalf."""
-    return "Error received from peer" in (error.debug_error_string() or "")
+def _from_transport(said: str) -> bool:
+    """Whether gRPC says this of itself: on the wire its own UNAVAILABLE cannot be told from the gateway's."""
+    return not said or any(phrase in said.lower() for phrase in _TRANSPORT_PHRASES)
 
 
 def _trailer(error: grpc.aio.AioRpcError, key: str) -> str | None:
@@ -80,7 +104,7 @@ def translate(error: grpc.aio.AioRpcError, server: ServerAddress) -> HoopctlErro
     status, said = error.code(), (error.details() or "").strip()
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Unreachable(f"The gateway at {server} did not answer in time.", hint="Try again.")
-    if not _from_server(error) and status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
+    if status is grpc.StatusCode.CANCELLED or (status is grpc.StatusCode.UNAVAILABLE and _from_transport(said)):
         return Unreachable(f"The gateway is out of reach at {server}.", hint="Is it up? hoopctl doctor says more.")
     if status is grpc.StatusCode.UNIMPLEMENTED:
         return Unreachable(

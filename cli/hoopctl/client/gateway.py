@@ -70,6 +70,10 @@ class ConnectionSummary:
 class Bearer(Protocol):
     """Where calls get their token from."""
 
+    @property
+    def expires(self) -> datetime:
+        """When the token of now ends (UTC)."""
+
     async def token(self) -> str:
         """A token that is good for a while. Raises NotSignedIn when there is none to be had."""
 

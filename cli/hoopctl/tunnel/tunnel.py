@@ -1,0 +1,141 @@
+"""One open tunnel: a listener on loopback whose clients each get a stream of their own.
+
+The listener lives on while the gateway is away: clients are told, the channel comes back by itself, and nobody signs in
+again. At most ``MAX_CLIENTS`` are carried at a time (INV-9).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+
+from hoopctl.client.gateway import Bearer
+from hoopctl.client.tunnel import Opening, TunnelClient
+from hoopctl.clock import Clock
+from hoopctl.errors import HoopctlError, NotSignedIn, Unreachable
+from hoopctl.tunnel.events import GatewayBack, GatewayLost, SessionEnded, SignInEnded, TunnelEvent
+from hoopctl.tunnel.pipe import CHUNK_BYTES, Pipe
+from hoopctl.tunnel.wire import TOO_MANY_CONNECTIONS
+
+MAX_CLIENTS = 100
+REACH_SECONDS = 5.0
+RETRY_SECONDS = 15.0
+# A token is renewed when a fifth of its time is left, but never more than this before its end.
+_EARLIEST_RENEWAL = timedelta(minutes=2)
+
+
+class Tunnel:
+    """Serves ``listener`` until cancelled; ``report`` is told what happens."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        client: TunnelClient,
+        opening: Opening,
+        bearer: Bearer,
+        report: Callable[[TunnelEvent], None],
+        clock: Clock,
+        max_clients: int = MAX_CLIENTS,
+    ) -> None:
+        self._listener = listener
+        self._client = client
+        self._opening = opening
+        self._bearer = bearer
+        self._report = report
+        self._clock = clock
+        self._max_clients = max_clients
+        self._pipes: set[Pipe] = set()
+        self._refusals = 0
+
+    async def serve(self) -> None:
+        """Accept clients and carry them. Ends only by cancellation; closes the listener and every client then."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch_gateway())
+                tasks.create_task(self._keep_signed_in(tasks))
+                while True:
+                    accepted = await self._accept(loop)
+                    tasks.create_task(self._serve_client(accepted))
+        finally:
+            self._listener.close()
+
+    async def _accept(self, loop: asyncio.AbstractEventLoop) -> socket.socket:
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(self._listener)
+            except OSError:
+                # The client was gone before it was accepted, or there are no descriptors left for a moment.
+                await asyncio.sleep(0.1)
+                continue
+            if len(self._pipes) + self._refusals < 2 * self._max_clients:
+                return accepted
+            accepted.close()
+
+    async def _serve_client(self, accepted: socket.socket) -> None:
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        reader, writer = await asyncio.open_connection(sock=accepted, limit=CHUNK_BYTES)
+        pipe = Pipe(reader, writer, self._report)
+        try:
+            if len(self._pipes) >= self._max_clients:
+                await self._refuse(pipe)
+                return
+            self._pipes.add(pipe)
+            try:
+                await self._carry(pipe)
+            finally:
+                self._pipes.discard(pipe)
+        finally:
+            writer.transport.abort()
+
+    async def _refuse(self, pipe: Pipe) -> None:
+        self._refusals += 1
+        try:
+            message = f"this tunnel carries {self._max_clients} connections at a time, and all are in use"
+            await pipe.close_with(HoopctlError(message), TOO_MANY_CONNECTIONS)
+        finally:
+            self._refusals -= 1
+
+    async def _carry(self, pipe: Pipe) -> None:
+        try:
+            if not await self._client.wait_until_reachable(REACH_SECONDS):
+                raise Unreachable("The gateway is out of reach.", hint="The tunnel stays open; try again in a moment.")
+            stream = await self._client.session(self._opening)
+        except HoopctlError as error:
+            self._report(SessionEnded(None, "lost", error.message))
+            await pipe.close_with(error)
+            return
+        await pipe.carry(stream)
+
+    async def _watch_gateway(self) -> None:
+        was = True
+        async for reached in self._client.reachable():
+            if was and not reached:
+                self._report(GatewayLost("The gateway is out of reach; the tunnel stays open and tries again."))
+            elif reached and not was:
+                self._report(GatewayBack("The gateway is back."))
+            was = reached
+
+    async def _keep_signed_in(self, tasks: asyncio.TaskGroup) -> None:
+        """Renew the token before it ends, and give the new one to every session."""
+        while True:
+            await asyncio.sleep(self._renewal_delay())
+            try:
+                token = await self._bearer.renewed()
+            except NotSignedIn as error:
+                self._report(SignInEnded(error.message, error.hint))
+                return
+            except HoopctlError as error:
+                if self._bearer.expires <= self._clock():
+                    self._report(SignInEnded(error.message, error.hint))
+                    return
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            for pipe in self._pipes:
+                tasks.create_task(pipe.renew(token))
+
+    def _renewal_delay(self) -> float:
+        left = self._bearer.expires - self._clock()
+        return max((left - min(left / 5, _EARLIEST_RENEWAL)).total_seconds(), 1.0)
