@@ -1,0 +1,198 @@
+"""The Requests service: authenticate, convert, call the broker.
+
+The bearer of a call says who may look. Who decides is said by the approval token of ``Decide`` and by nothing else:
+without one that was got for approving there is no decision (INV-6).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+
+from hoop.v1 import requests_pb2 as pb
+from hoop.v1 import requests_pb2_grpc
+from hoopd.approvals.broker import Broker, DecideResult
+from hoopd.approvals.lifecycle import OPEN_STATES, objection
+from hoopd.approvals.people import Person, may_see, name_of, reviewer_of
+from hoopd.approvals.quorum import Seated, seat
+from hoopd.approvals.snapshots import digest
+from hoopd.domain.errors import HoopError, InvalidInput, NotSignedIn
+from hoopd.domain.ids import RequestId, statement_id
+from hoopd.domain.principal import Principal
+from hoopd.domain.request import Request, RequestState, StatementFacts, Verdict, Word
+from hoopd.identity.settings import Purpose
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ID = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ApprovalVerifier(Protocol):
+    """What ``hoopd.identity.TokenVerifier`` does."""
+
+    async def verify(self, token: str, purpose: Purpose) -> Principal: ...
+
+
+class RequestsServicer(requests_pb2_grpc.RequestsServicer):
+    """What reviewers and requesters call. ``principal_of`` gives the verified bearer of a call."""
+
+    def __init__(self, broker: Broker, tokens: ApprovalVerifier, principal_of: Callable[[Context], Principal]) -> None:
+        self._broker = broker
+        self._tokens = tokens
+        self._principal_of = principal_of
+
+    async def List(self, request: pb.ListRequestsRequest, context: Context) -> pb.ListRequestsResponse:
+        async with refusals(context):
+            viewer = self._principal_of(context)
+            found = await self._broker.list(viewer, _states(request), request.limit or 100)
+            return pb.ListRequestsResponse(requests=[self._message(each, viewer) for each in found])
+
+    async def Show(self, request: pb.ShowRequestRequest, context: Context) -> pb.Request:
+        async with refusals(context, request.id):
+            viewer = self._principal_of(context)
+            return self._message(await self._broker.show(request.id, viewer), viewer)
+
+    async def Watch(self, request: pb.WatchRequestsRequest, context: Context) -> AsyncIterator[pb.Request]:
+        async with refusals(context):
+            viewer = self._principal_of(context)
+            async for changed in self._broker.watch(viewer):
+                yield self._message(changed, viewer)
+
+    async def Decide(self, request: pb.DecideRequest, context: Context) -> pb.DecideResponse:
+        async with refusals(context, request.id):
+            self._principal_of(context)
+            verdict = _verdict(request.verdict)
+            try:
+                reviewer = await self._approver(request.approval_token)
+            except NotSignedIn as error:
+                return pb.DecideResponse(result="refused", message=error.message)
+            said = await self._broker.decide(
+                RequestId(request.id), verdict, reviewer, request.comment.strip(), request.digest
+            )
+            return self._answer(said, reviewer)
+
+    async def Cancel(self, request: pb.CancelRequestRequest, context: Context) -> pb.Request:
+        async with refusals(context, request.id):
+            viewer = self._principal_of(context)
+            return self._message(await self._broker.cancel(RequestId(request.id), viewer), viewer)
+
+    async def _approver(self, token: str) -> Principal:
+        """Who decides. The bearer of the call is never asked (INV-6)."""
+        if not token:
+            raise NotSignedIn("a decision needs a sign-in made for it")
+        return await self._tokens.verify(token, Purpose.approval)
+
+    def _answer(self, said: DecideResult, reviewer: Principal) -> pb.DecideResponse:
+        seen = said.request if may_see(said.request, reviewer) else None
+        shown = self._message(seen, reviewer) if seen else pb.Request(id=said.request.id)
+        return pb.DecideResponse(request=shown, result=said.result, message=said.message)
+
+    def _message(self, request: Request, viewer: Principal) -> pb.Request:
+        return message(request, viewer, self._broker.now())
+
+
+@asynccontextmanager
+async def refusals(context: Context, request_id: str = "") -> AsyncIterator[None]:
+    """End the call with the status and the sentence of a ``HoopError``; the hint goes as ``hoop-hint-bin``."""
+    try:
+        yield
+    except HoopError as error:
+        trailer: list[tuple[str, str | bytes]] = []
+        if error.hint:
+            trailer.append(("hoop-hint-bin", error.hint.encode()))
+        if _ID.fullmatch(request_id):
+            trailer.append(("hoop-request", request_id))
+        await context.abort(grpc.StatusCode[error.grpc_status], error.message, tuple(trailer))
+
+
+def message(request: Request, viewer: Principal, now: datetime) -> pb.Request:
+    """A request as ``viewer`` is shown it: whole, and whether they may approve it at ``now``."""
+    snapshot = request.snapshot
+    why_not = objection(request, reviewer_of(viewer), Verdict.approve, now)
+    first = snapshot.facts[0] if snapshot.facts else None
+    return pb.Request(
+        id=request.id,
+        state=request.state,
+        session=snapshot.session,
+        statement=statement_id(snapshot.session, snapshot.statement),
+        connection=snapshot.connection,
+        labels=dict(snapshot.labels),
+        principal=_person(snapshot),
+        database=snapshot.database,
+        role=snapshot.role,
+        search_path=snapshot.search_path,
+        sql=snapshot.sql,
+        params=[pb.Param(type=p.type, value=p.value, masked=p.masked) for p in snapshot.params],
+        facts=_facts(first) if first else None,
+        batch=[_facts(each) for each in snapshot.facts],
+        rules=snapshot.rules,
+        seats=[_seat(each) for each in seat(snapshot.terms, request.words)],
+        reason=snapshot.reason,
+        created_us=micros(request.created),
+        hold_until_us=micros(request.hold_until),
+        expires_us=micros(request.expires),
+        words=[_word(word) for word in request.words],
+        digest=digest(snapshot),
+        can_decide=why_not is None,
+        cannot_decide_because=why_not or "",
+        application=snapshot.application,
+        transaction=snapshot.transaction,
+        policy_version=snapshot.policy_version,
+        message=request.message,
+    )
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970 in UTC, exact."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _states(request: pb.ListRequestsRequest) -> Collection[RequestState]:
+    if request.all:
+        return list(RequestState)
+    try:
+        return [RequestState(state) for state in request.states] or OPEN_STATES
+    except ValueError as error:
+        known = ", ".join(RequestState)
+        raise InvalidInput(f"{error.args[0].split()[0]} is no state of a request", hint=f"One of {known}.") from error
+
+
+def _verdict(text: str) -> Verdict:
+    try:
+        return Verdict(text)
+    except ValueError as error:
+        raise InvalidInput("a verdict is approve or reject") from error
+
+
+def _person(person: Person) -> pb.Person:
+    return pb.Person(subject=person.subject, email=person.email or "", groups=sorted(person.groups))
+
+
+def _facts(facts: StatementFacts) -> pb.RequestFacts:
+    return pb.RequestFacts(
+        kind=facts.kind,
+        effects=facts.effects,
+        accesses=facts.accesses,
+        functions=facts.functions,
+        predicate=facts.predicate or "",
+    )
+
+
+def _seat(place: Seated) -> pb.SeatState:
+    return pb.SeatState(
+        rule=place.seats.rule,
+        needed=place.seats.needed,
+        approved_by=[name_of(person) for person in place.people],
+        **{"from": sorted(place.seats.groups)},  # a word of Python
+    )
+
+
+def _word(word: Word) -> pb.Word:
+    return pb.Word(verdict=word.verdict, by=_person(word.by), comment=word.comment, at_us=micros(word.at))

@@ -1,0 +1,220 @@
+"""The Requests service over real gRPC, with a real store and tokens of a real provider."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import grpc
+import grpc.aio
+import pytest
+
+from hoop.v1 import requests_pb2 as pb
+from hoop.v1 import requests_pb2_grpc
+from hoopd.approvals.broker import Broker
+from hoopd.approvals.repository import CHANNEL
+from hoopd.approvals.snapshots import digest
+from hoopd.dev.oidc import APPROVAL_CLIENT, LOGIN_CLIENT
+from hoopd.domain.errors import NotSignedIn
+from hoopd.domain.request import RequestState
+from hoopd.identity import OidcSettings, TokenVerifier, client_factory
+from hoopd.rpc.requests import RequestsServicer, micros
+from hoopd.store.listener import Listener
+from hoopd.store.migrate import migrate
+from hoopd.store.pool import Store
+from hoopd.store.requests import StoredRequests
+from tests.fixtures.oidc import sign_in
+from tests.fixtures.requests import ALICE, BOB, CAROL, DAVE, principal, seats, snapshot
+
+PEOPLE = {person.subject: person for person in (ALICE, BOB, CAROL, DAVE, principal("mallory", "engineering"))}
+
+
+def now():
+    return datetime.now(UTC)
+
+
+def principal_of(context):
+    """The authentication of calls is tested elsewhere: here a caller says who they are."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "caller":
+            return PEOPLE[value]
+    raise NotSignedIn("no bearer", hint="Run: hoopctl login")
+
+
+class Served:
+    def __init__(self, broker, repository, stub):
+        self.broker, self.repository, self.stub = broker, repository, stub
+
+    async def __call__(self, method, request, caller="bob"):
+        metadata = (("caller", caller),) if caller else ()
+        return await getattr(self.stub, method)(request, metadata=metadata, timeout=30)
+
+
+@asynccontextmanager
+async def serving(servicer):
+    server = grpc.aio.server()
+    requests_pb2_grpc.add_RequestsServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield requests_pb2_grpc.RequestsStub(channel)
+    finally:
+        await server.stop(None)
+
+
+@pytest.fixture
+async def served(database, oidc_provider):
+    await migrate(database)
+    store = Store(database, max_size=4)
+    await store.open()
+    listener = Listener(database, [CHANNEL])
+    repository = StoredRequests(store)
+    broker = Broker(repository, listener, now, "gateway")
+    settings = OidcSettings(oidc_provider.issuer, LOGIN_CLIENT, APPROVAL_CLIENT)
+    verifier = TokenVerifier(settings, client_factory(settings), now)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(listener.run()), tasks.create_task(broker.run())]
+            await broker.until_ready()
+            async with serving(RequestsServicer(broker, verifier, principal_of)) as stub:
+                yield Served(broker, repository, stub)
+            for task in running:
+                task.cancel()
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+def token_of(oidc_provider):
+    async def make(user, client=APPROVAL_CLIENT):
+        return (await asyncio.to_thread(sign_in, oidc_provider, user, client))["id_token"]
+
+    return make
+
+
+def decision(request, token, verdict="approve", comment=""):
+    return pb.DecideRequest(
+        id=request.id, verdict=verdict, comment=comment, approval_token=token, digest=digest(request.snapshot)
+    )
+
+
+async def test_an_approval_token_of_a_reviewer_decides(served, token_of):
+    request = await served.broker.raise_request(snapshot())
+    answer = await served("Decide", decision(request, await token_of("bob"), comment="  fine "), caller="carol")
+    assert (answer.result, answer.message) == ("approved", "")
+    assert answer.request.state == "approved"
+    assert [(w.verdict, w.by.email, w.comment) for w in answer.request.words] == [
+        ("approve", "bob@example.com", "fine")
+    ]
+
+
+async def test_a_rejection_carries_the_reviewer_s_words(served, token_of):
+    request = await served.broker.raise_request(snapshot())
+    answer = await served("Decide", decision(request, await token_of("carol"), "reject", "no"))
+    assert (answer.result, answer.request.state) == ("rejected", "rejected")
+    assert answer.request.message == "rejected by carol@example.com: no"
+
+
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+@pytest.mark.parametrize("kind", ["login", "none", "garbage"])
+async def test_no_other_token_decides_INV_6(served, token_of, kind, verdict):
+    """The bearer of the call is bob, who may approve: it must not count, and neither must his login token."""
+    request = await served.broker.raise_request(snapshot())
+    token = {"login": await token_of("bob", LOGIN_CLIENT), "none": "", "garbage": "a.b.c"}[kind]
+    answer = await served("Decide", decision(request, token, verdict), caller="bob")
+    assert answer.result == "refused"
+    assert answer.message
+    assert await served.repository.get(request.id) == request
+
+
+@pytest.mark.parametrize("user", ["alice", "dave"])
+async def test_the_person_of_the_approval_token_must_be_eligible_whoever_calls_INV_6(served, token_of, user):
+    request = await served.broker.raise_request(snapshot())
+    answer = await served("Decide", decision(request, await token_of(user)), caller="bob")
+    assert answer.result == "refused"
+    assert (await served.repository.get(request.id)).state is RequestState.pending
+
+
+async def test_a_refused_stranger_is_shown_nothing_of_the_request(served, token_of):
+    request = await served.broker.raise_request(snapshot(seats(1, "cto"), by=CAROL))
+    answer = await served("Decide", decision(request, await token_of("bob")))
+    assert answer.result == "refused"
+    assert answer.request == pb.Request(id=request.id)
+
+
+async def test_a_request_is_shown_whole(served):
+    request = await served.broker.raise_request(snapshot(seats(2, "dba"), sql="SELECT '\u202e'\n" + "x" * 50_000))
+    shown = await served("Show", pb.ShowRequestRequest(id=request.id[:6]), "bob")
+    assert shown.sql == request.snapshot.sql
+    assert [(p.type, p.value, p.masked) for p in shown.params] == [("integer", "17", False)]
+    assert (shown.principal.email, shown.connection, dict(shown.labels)) == (
+        "alice@example.com",
+        "prod-db",
+        {"env": "production"},
+    )
+    assert shown.statement == "s-aaaabbbbcccc/7"
+    assert (shown.facts.kind, list(shown.facts.effects)) == ("delete", ["read", "write"])
+    assert [(s.rule, getattr(s, "from"), s.needed, list(s.approved_by)) for s in shown.seats] == [
+        ("writes", ["dba"], 2, [])
+    ]
+    assert (shown.created_us, shown.expires_us) == (micros(request.created), micros(request.expires))
+    assert shown.digest == digest(request.snapshot)
+    assert shown.can_decide
+
+
+@pytest.mark.parametrize(("viewer", "why"), [("alice", "own request"), ("dave", "none of the groups")])
+async def test_who_may_look_but_not_decide_is_told_why(served, viewer, why):
+    request = await served.broker.raise_request(snapshot())
+    shown = await served("Show", pb.ShowRequestRequest(id=request.id), viewer)
+    assert not shown.can_decide
+    assert why in shown.cannot_decide_because
+
+
+async def test_lists_are_open_ones_unless_asked_otherwise(served):
+    first, second = [await served.broker.raise_request(snapshot()) for _ in range(2)]
+    await served("Cancel", pb.CancelRequestRequest(id=first.id), "alice")
+
+    async def ids(caller="bob", **asked):
+        return [r.id for r in (await served("List", pb.ListRequestsRequest(**asked), caller)).requests]
+
+    assert await ids() == [second.id]
+    assert await ids(all=True) == [second.id, first.id]
+    assert await ids(states=["cancelled"]) == [first.id]
+    assert await ids(all=True, limit=1) == [second.id]
+    assert await ids(caller="mallory", all=True) == []
+
+
+async def status_of(call):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value
+
+
+async def test_errors_have_a_status_a_sentence_and_a_hint(served):
+    request = await served.broker.raise_request(snapshot())
+    show = pb.ShowRequestRequest(id=request.id)
+    nobody = await status_of(served("Show", show, None))
+    assert nobody.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert ("hoop-hint-bin", b"Run: hoopctl login") in tuple(nobody.trailing_metadata())
+    assert (await status_of(served("Show", show, "mallory"))).code() is grpc.StatusCode.NOT_FOUND
+    assert (await status_of(served("Cancel", pb.CancelRequestRequest(id=request.id)))).code() is (
+        grpc.StatusCode.PERMISSION_DENIED
+    )
+    wrong = await status_of(served("List", pb.ListRequestsRequest(states=["pendng"])))
+    assert (wrong.code(), wrong.details()) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "'pendng' is no state of a request",
+    )
+    shrug = await status_of(served("Decide", pb.DecideRequest(id=request.id, verdict="shrug")))
+    assert shrug.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_watch_tells_what_is_open_and_what_changes(served):
+    first = await served.broker.raise_request(snapshot())
+    call = served.stub.Watch(pb.WatchRequestsRequest(), metadata=(("caller", "bob"),))
+    seen = await call.read()
+    assert (seen.id, seen.state) == (first.id, "pending")
+    await served.broker.cancel(first.id, ALICE)
+    seen = await call.read()
+    assert (seen.id, seen.state, seen.message) == (first.id, "cancelled", "cancelled by alice@example.com")
+    call.cancel()
