@@ -1,0 +1,82 @@
+"""What must hold between the places of one policy file, beyond the form of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from hoopd.domain.decision import Outcome
+from hoopd.policy.model import Labels, Mask, Match, Policy, Review, Rule, nearest
+from hoopd.policy.problems import Path
+
+Finding = tuple[Path, str]
+
+_TAKEN = ("built-in", "default", "mask")
+_ONLY_STATEMENTS = ("effects", "kinds", "objects", "predicate")
+
+
+def findings(policy: Policy, connections: Collection[str] | None = None) -> Iterator[Finding]:
+    """Every contradiction, with the path of the value it is about. ``connections``: the names that exist, if known."""
+    seen: dict[str, int] = {}
+    for number, rule in enumerate(policy.rules):
+        path: Path = ("rules", number)
+        yield from _name(rule, path, seen.setdefault(rule.name, number) != number)
+        yield from _rule(rule, path, policy.reviewers)
+        yield from _connections(rule.match, (*path, "match", "connections"), connections)
+    for number, mask in enumerate(policy.masks):
+        yield from _mask(mask, ("masks", number), policy.reviewers)
+        yield from _connections(mask, ("masks", number, "connections"), connections)
+    if policy.reviewers is not None:
+        yield from _review(policy.reviewers, ("reviewers",))
+    if policy.default is Outcome.review and policy.reviewers is None:
+        yield ("default",), "`default: review` needs `reviewers` at the top of the file: who is asked"
+
+
+def _name(rule: Rule, path: Path, again: bool) -> Iterator[Finding]:
+    if again:
+        yield (*path, "name"), f"another rule is called `{rule.name}`: names tell rules apart in decisions"
+    if rule.name.split(":")[0].strip().lower() in _TAKEN:
+        yield (*path, "name"), f"`{rule.name}` begins like a name of the gateway's own: choose another"
+
+
+def _rule(rule: Rule, path: Path, reviewers: Review | None) -> Iterator[Finding]:
+    if rule.connects:
+        for selector in _ONLY_STATEMENTS:
+            if getattr(rule.match, selector) is not None:
+                yield (
+                    (*path, "match", selector),
+                    f"`{selector}` is of statements, and `connect` speaks of opening a session: take one of them out",
+                )
+    if rule.review is not None:
+        yield from _review(rule.review, (*path, "then", *(["connect"] if rule.connects else []), "review"))
+    elif rule.outcome is Outcome.review and reviewers is None:
+        yield (*path, "then"), "a bare `review` needs `reviewers` at the top of the file, or terms of its own here"
+    people = rule.match.principals
+    if people is not None and people.users is None and people.groups is None:
+        yield (*path, "match", "principals"), "`principals` is empty: name `users` or `groups`, or leave it out"
+
+
+def _review(review: Review, path: Path) -> Iterator[Finding]:
+    if (review.groups is None) == (review.all is None):
+        yield path, "a review needs either `from` with groups, or `all` with several entries of `from`"
+    if review.all is not None and review.approvals is not None:
+        yield (*path, "approvals"), "`approvals` belongs inside the entries of `all`"
+    if review.hold > review.expires:
+        yield (*path, "hold"), "`hold` is longer than `expires`: a statement cannot be held past the end of its request"
+
+
+def _mask(mask: Mask, path: Path, reviewers: Review | None) -> Iterator[Finding]:
+    if mask.predicates is Outcome.review and reviewers is None:
+        column = mask.title.removeprefix("mask: ")
+        missing = "add `reviewers` at the top of the file, or `predicates: deny` here"
+        yield path, f"`{column}` in a predicate needs a review, and nobody is named for it: {missing}"
+    if mask.excepted is not None and mask.excepted.users is None and mask.excepted.groups is None:
+        yield (*path, "except"), "`except` is empty: name `users` or `groups`, or leave it out"
+
+
+def _connections(where: Match | Mask, path: Path, known: Collection[str] | None) -> Iterator[Finding]:
+    if known is None or where.connections is None or isinstance(where.connections, Labels):
+        return
+    for number, name in enumerate(where.connections):
+        if name not in known:
+            meant = nearest(name, tuple(known))
+            yield (*path, number), f"no connection is called `{name}`" + (f"; did you mean `{meant}`?" if meant else "")

@@ -1,0 +1,182 @@
+"""From facts to decisions: deny beats review beats allow, and what no rule covers gets the default.
+
+The order of rules never matters, and each answer is a function of its arguments alone. A statement is allowed only
+when every one of its needs (accesses, and effects without one) is surely covered by an allow rule. A review or deny
+rule matches when any of them possibly fits it. A review rule covers what it surely fits, and no more: a rule that sends
+writes of one table to review does not open the reading of another. Nothing here decides on masks: see ``masking.plan``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hoopd.domain.decision import Decision, Outcome, ReviewTerms
+from hoopd.domain.ids import PolicyVersion
+from hoopd.domain.mask import MaskRule
+from hoopd.policy.matching import (
+    Circumstances,
+    Need,
+    any_fits,
+    fits_circumstances,
+    fits_connection,
+    fits_statement,
+    is_one_of,
+    needs,
+    surely_fits,
+)
+from hoopd.policy.model import Policy, Rule
+from hoopd.policy.terms import merged, terms_of
+from hoopd.sql.facts import Effect, Facts
+
+DEFAULT = "default"
+_SHOWN = 3
+_NEXT = "Ask the people who keep the policy, or reach the data in another way that it allows."
+
+
+def evaluate(
+    policy: Policy, version: PolicyVersion, batch: Sequence[Facts], circumstances: Circumstances
+) -> tuple[Decision, ...]:
+    """One decision for each statement of a batch, in its order. Of the batch as a whole, see ``strictest``."""
+    applying = [rule for rule in policy.rules if not rule.connects and fits_circumstances(rule.match, circumstances)]
+    return tuple(_statement(policy, version, applying, facts) for facts in batch)
+
+
+def connect_decision(policy: Policy, version: PolicyVersion, circumstances: Circumstances) -> Decision:
+    """Whether the principal may open a session on the connection. Where no ``connect`` rule speaks, the default."""
+    rules = [rule for rule in policy.rules if rule.connects and fits_circumstances(rule.match, circumstances)]
+    found = _by_rules(policy, version, rules)
+    if found is not None and found.outcome is Outcome.deny:
+        refusal = found.message or f"the policy denies {_who(circumstances)}"
+        return Decision(Outcome.deny, found.rules, version, refusal, _NEXT)
+    if found is not None:
+        return found
+    return _default(policy, version, f"no rule allows {_who(circumstances)}")
+
+
+def strictest(decisions: Iterable[Decision]) -> Decision:
+    """The one decision of a batch: a deny if any is denied, else a review on all the terms, else allow.
+
+    ValueError for no decisions at all: there is no answer that would be safe to invent.
+    """
+    every = list(decisions)
+    if not every:
+        raise ValueError("no decision to choose from")
+    outcome = max((decision.outcome for decision in every), key=lambda outcome: outcome.strictness)
+    deciding = [decision for decision in every if decision.outcome is outcome]
+    if outcome is Outcome.deny:
+        return deciding[0]
+    rules = tuple(sorted({rule for decision in deciding for rule in decision.rules}))
+    terms = [decision.review for decision in deciding if decision.review is not None]
+    return Decision(outcome, rules, deciding[0].policy_version, review=merged(terms) if terms else None)
+
+
+def masks_in_force(policy: Policy, circumstances: Circumstances) -> tuple[MaskRule, ...]:
+    """The masks that hold for the principal on the connection. One exception lifts its own mask only."""
+    return tuple(
+        MaskRule(mask.title, mask.columns, mask.mask, mask.predicates)
+        for mask in policy.masks
+        if fits_connection(mask.connections, circumstances.connection)
+        and not (mask.excepted is not None and is_one_of(mask.excepted, circumstances.principal))
+    )
+
+
+def mask_decision(
+    policy: Policy,
+    version: PolicyVersion,
+    outcome: Outcome,
+    rules: tuple[str, ...],
+    message: str | None,
+    sqlstate: str = "42501",
+) -> Decision:
+    """What ``masking.plan`` says of a statement, as a decision: a review is on the policy's ``reviewers``.
+
+    A review that nobody could do is a denial.
+    """
+    if outcome is Outcome.review and policy.reviewers is not None:
+        seats = tuple(terms_of(rule, policy.reviewers) for rule in rules)
+        return Decision(outcome, rules, version, message, review=merged(seats))
+    if outcome is Outcome.allow:
+        return Decision(outcome, rules, version)
+    return Decision(Outcome.deny, rules, version, message, _NEXT, sqlstate=sqlstate)
+
+
+def _statement(policy: Policy, version: PolicyVersion, rules: Sequence[Rule], facts: Facts) -> Decision:
+    if facts.error is not None:
+        error = facts.error
+        return Decision(
+            Outcome.deny,
+            ("built-in: text that is not understood",),
+            version,
+            error.message,
+            error.hint,
+            sqlstate=error.sqlstate,
+        )
+    if facts.forbidden is not None:
+        return Decision(Outcome.deny, ("built-in: never allowed",), version, facts.forbidden)
+    wanted = needs(facts)
+    fitting = [rule for rule in rules if fits_statement(rule.match, facts)]
+    strict = [rule for rule in fitting if rule.outcome is not Outcome.allow and any_fits(rule.match, wanted)]
+    found = _by_rules(policy, version, strict)
+    if found is not None and found.outcome is Outcome.deny:
+        message = found.message or f"the policy denies this statement by the rule `{found.rules[0]}`"
+        return Decision(Outcome.deny, found.rules, version, message, _NEXT)
+    if facts.harmless:
+        return found or Decision(Outcome.allow, (_built_in(facts),), version)
+    uncovered = [need for need in wanted if not any(surely_fits(rule.match, need) for rule in fitting)]
+    decided = [_default(policy, version, _not_covered(uncovered))] if uncovered else []
+    if found is not None:
+        return strictest([found, *decided])
+    return decided[0] if decided else Decision(Outcome.allow, _allowing(fitting, wanted), version)
+
+
+def _by_rules(policy: Policy, version: PolicyVersion, rules: Sequence[Rule]) -> Decision | None:
+    """What rules that all match come to; None of none."""
+    if not rules:
+        return None
+    outcome = max((rule.outcome for rule in rules), key=lambda outcome: outcome.strictness)
+    deciding = sorted((rule for rule in rules if rule.outcome is outcome), key=lambda rule: rule.name)
+    names = tuple(rule.name for rule in deciding)
+    if outcome is Outcome.deny:
+        messages = dict.fromkeys(rule.message for rule in deciding if rule.message is not None)
+        return Decision(outcome, names, version, "; ".join(messages) or None)
+    if outcome is Outcome.review:
+        return Decision(outcome, names, version, review=merged(_terms(policy, rule) for rule in deciding))
+    return Decision(outcome, names, version)
+
+
+def _terms(policy: Policy, rule: Rule) -> ReviewTerms:
+    terms = rule.review or policy.reviewers
+    # `policy.checks` has made sure of it; a policy made in another way must not release anything.
+    if terms is None:
+        raise ValueError(f"the rule `{rule.name}` asks for a review on no terms")
+    return terms_of(rule.name, terms)
+
+
+def _default(policy: Policy, version: PolicyVersion, message: str) -> Decision:
+    if policy.default is Outcome.allow:
+        return Decision(Outcome.allow, (DEFAULT,), version)
+    if policy.default is Outcome.review and policy.reviewers is not None:
+        return Decision(Outcome.review, (DEFAULT,), version, review=terms_of(DEFAULT, policy.reviewers))
+    return Decision(Outcome.deny, (DEFAULT,), version, message, _NEXT)
+
+
+def _not_covered(uncovered: Sequence[Need]) -> str:
+    shown = [str(need) for need in uncovered[:_SHOWN]]
+    more = len(uncovered) - len(shown)
+    return "no rule allows " + ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _allowing(rules: Sequence[Rule], wanted: Sequence[Need]) -> tuple[str, ...]:
+    return tuple(sorted(rule.name for rule in rules if any(surely_fits(rule.match, need) for need in wanted)))
+
+
+def _built_in(facts: Facts) -> str:
+    if Effect.transaction in facts.effects:
+        return "built-in: transaction control"
+    if Effect.session in facts.effects or facts.kind in ("show", "deallocate", "close"):
+        return "built-in: harmless settings, SHOW, DEALLOCATE and CLOSE"
+    return "built-in: catalogs that carry no data"
+
+
+def _who(circumstances: Circumstances) -> str:
+    return f"{circumstances.principal.name} to connect to {circumstances.connection.name}"

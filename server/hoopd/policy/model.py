@@ -1,0 +1,248 @@
+"""The policy file as types: what it may hold, nothing else. The JSON Schema is made from this module.
+
+Values are frozen. What spans several places (names that must differ, terms that are needed elsewhere) is in
+``policy.checks``; where a problem stands in the file, in ``policy.problems``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from hoopd.domain.decision import Outcome
+from hoopd.domain.mask import ColumnMask, MaskKind
+from hoopd.policy.values import ColumnPattern, Duration, Kind, Name, ObjectPattern, Text
+from hoopd.sql.facts import Effect, Predicate
+
+MAX_RULES = 500
+MAX_ENTRIES = 200
+DEFAULT_HOLD = timedelta(minutes=4)
+DEFAULT_EXPIRES = timedelta(minutes=30)
+
+Item = TypeVar("Item")
+Some = Annotated[tuple[Item, ...], Field(min_length=1, max_length=MAX_ENTRIES)]
+
+
+class Strict(BaseModel):
+    """Nothing unknown, nothing converted, nothing changed later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
+
+
+def nearest(word: str, words: Mapping[str, Any] | tuple[str, ...]) -> str | None:
+    """The valid word that ``word`` was probably meant to be."""
+    found = get_close_matches(word.lower(), list(words), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+def _shape(*keys: str) -> Discriminator:
+    """Tells a bare word from a mapping by the key that it has, or was probably meant to have."""
+
+    def shape(value: Any) -> str | None:
+        if value is None or isinstance(value, str):
+            return "word"
+        if not isinstance(value, dict):
+            return None
+        return next((key for key in keys if key in value), None) or next(
+            (found for key in value if (found := nearest(str(key), keys))), None
+        )
+
+    return Discriminator(shape)
+
+
+class People(Strict):
+    """A person is one of them when any of the two lists names them. ``users`` are e-mails or subjects."""
+
+    users: Some[Name] | None = None
+    groups: Some[Name] | None = None
+
+
+class Labels(Strict):
+    """Connections that have every one of these labels."""
+
+    labels: Annotated[dict[Name, Name], Field(min_length=1, max_length=MAX_ENTRIES)]
+
+
+def _list_of_connections(value: Any) -> str:
+    return "labels" if isinstance(value, dict) else "names"
+
+
+Connections = Annotated[
+    Annotated[Some[Name], Tag("names")] | Annotated[Labels, Tag("labels")], Discriminator(_list_of_connections)
+]
+
+
+def _one_or_many(value: Any) -> str:
+    return "many" if isinstance(value, list | tuple) else "one"
+
+
+Predicates = Annotated[
+    Annotated[Predicate, Tag("one")] | Annotated[Some[Predicate], Tag("many")], Discriminator(_one_or_many)
+]
+
+
+class Match(Strict):
+    """The selectors of a rule, ANDed; entries inside one selector are alternatives. One left out fits everything."""
+
+    connections: Connections | None = None
+    effects: Some[Effect] | None = None
+    kinds: Some[Kind] | None = None
+    objects: Some[ObjectPattern] | None = None
+    predicate: Predicates | None = None
+    principals: People | None = None
+
+
+class Seat(Strict):
+    """So many distinct people out of any of the groups."""
+
+    groups: Annotated[Some[Name], Field(alias="from")]
+    approvals: Annotated[int, Field(ge=1, le=10)] = 1
+
+
+class Review(Strict):
+    """Who releases a held statement, and how long it may wait. Either ``from`` or ``all``."""
+
+    groups: Annotated[Some[Name] | None, Field(alias="from")] = None
+    approvals: Annotated[int | None, Field(ge=1, le=10)] = None
+    all: Annotated[tuple[Seat, ...], Field(min_length=1, max_length=10)] | None = None
+    hold: Duration = DEFAULT_HOLD
+    expires: Duration = DEFAULT_EXPIRES
+    reason: Literal["required", "optional"] = "optional"
+
+
+class DenyWith(Strict):
+    """A denial, and what the person who asked is told."""
+
+    deny: Text
+
+
+class ReviewBy(Strict):
+    """A review on terms of its own."""
+
+    review: Review
+
+
+Word = Annotated[Literal["allow", "deny", "review"], Tag("word")]
+Verdict = Annotated[
+    Word | Annotated[DenyWith, Tag("deny")] | Annotated[ReviewBy, Tag("review")], _shape("deny", "review")
+]
+
+
+class Connect(Strict):
+    """The rule speaks of opening a session, not of statements."""
+
+    connect: Verdict
+
+
+Then = Annotated[
+    Word | Annotated[DenyWith, Tag("deny")] | Annotated[ReviewBy, Tag("review")] | Annotated[Connect, Tag("connect")],
+    _shape("deny", "review", "connect"),
+]
+
+
+class Rule(Strict):
+    """When the selectors fit, what follows."""
+
+    name: Name
+    match: Match = Match()
+    then: Then
+
+    @property
+    def connects(self) -> bool:
+        """Whether it speaks of opening a session."""
+        return isinstance(self.then, Connect)
+
+    @property
+    def outcome(self) -> Outcome:
+        match self._verdict:
+            case DenyWith():
+                return Outcome.deny
+            case ReviewBy():
+                return Outcome.review
+            case str() as word:
+                return Outcome(word)
+
+    @property
+    def message(self) -> str | None:
+        """Of a denial that has one."""
+        return self._verdict.deny if isinstance(self._verdict, DenyWith) else None
+
+    @property
+    def review(self) -> Review | None:
+        """The terms of its own; a bare ``review`` takes the policy's ``reviewers``."""
+        return self._verdict.review if isinstance(self._verdict, ReviewBy) else None
+
+    @property
+    def _verdict(self) -> str | DenyWith | ReviewBy:
+        return self.then.connect if isinstance(self.then, Connect) else self.then
+
+
+class KeepLast(Strict):
+    last: Annotated[int, Field(ge=1, le=64)]
+
+
+class KeepFirst(Strict):
+    first: Annotated[int, Field(ge=1, le=64)]
+
+
+class Replace(Strict):
+    replace: Text
+
+
+With = Annotated[
+    Annotated[Literal["full", "null", "hash", "email", None], Tag("word")]
+    | Annotated[KeepLast, Tag("last")]
+    | Annotated[KeepFirst, Tag("first")]
+    | Annotated[Replace, Tag("replace")],
+    _shape("last", "first", "replace"),
+]
+"""YAML's own null is as good as the word."""
+
+
+class Mask(Strict):
+    """How the values of columns are replaced, for everybody but ``except``."""
+
+    name: Name | None = None
+    columns: Some[ColumnPattern]
+    how: Annotated[With, Field(alias="with")]
+    excepted: Annotated[People | None, Field(alias="except")] = None
+    connections: Connections | None = None
+    predicates: Annotated[Outcome, Field(description="What a masked column in WHERE, JOIN, ORDER BY … leads to.")] = (
+        Outcome.review
+    )
+
+    @property
+    def title(self) -> str:
+        """Its name, or else its first column, for decisions and messages."""
+        return f"mask: {self.name or self.columns[0].text}"
+
+    @property
+    def mask(self) -> ColumnMask:
+        match self.how:
+            case KeepLast(last=keep):
+                return ColumnMask(MaskKind.last, keep=keep)
+            case KeepFirst(first=keep):
+                return ColumnMask(MaskKind.first, keep=keep)
+            case Replace(replace=text):
+                return ColumnMask(MaskKind.replace, text=text)
+            case None:
+                return ColumnMask(MaskKind.null)
+            case str() as word:
+                return ColumnMask(MaskKind(word))
+
+
+class Policy(Strict):
+    """A whole policy file."""
+
+    version: Literal[1]
+    default: Annotated[Outcome, Field(description="For what no rule covers.")] = Outcome.deny
+    reviewers: Annotated[
+        Review | None,
+        Field(description="The terms of reviews that have none of their own: a bare `review`, `default`, masks."),
+    ] = None
+    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = ()
+    masks: Annotated[tuple[Mask, ...], Field(max_length=MAX_RULES)] = ()
