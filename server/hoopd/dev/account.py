@@ -6,7 +6,6 @@ own; otherwise it is whoever started it. No mode of a directory that existed bef
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import stat
@@ -14,13 +13,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from hoopd.dev.files import write_private
 from hoopd.domain.errors import Unavailable
 
 UNPRIVILEGED = "nobody"
-# Root's own directories can be walked through by the server's account, and not listed.
-WALKABLE = 0o711
-PRIVATE = 0o700
-SECRET_FILE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +81,4 @@ class Account:
 
     def write(self, path: Path, content: str | bytes) -> None:
         """Put a file of mode 0600 that this account owns in place, in one step and following no link."""
-        data = content.encode() if isinstance(content, str) else content
-        fresh = path.with_name(f".{path.name}.new")
-        with contextlib.suppress(FileNotFoundError):
-            fresh.unlink()
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, SECRET_FILE)
-        with os.fdopen(descriptor, "wb") as stream:
-            if self.changed:
-                os.fchown(descriptor, self.uid, self.gid)
-            stream.write(data)
-        fresh.replace(path)
-
-
-def make_directory(path: Path) -> None:
-    """Make ``path`` where it is not there: for this user alone, or, as root, so that the server's account can pass."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=PRIVATE)
-        path.chmod(WALKABLE if os.geteuid() == 0 else PRIVATE)
+        write_private(path, content, (self.uid, self.gid) if self.changed else None)

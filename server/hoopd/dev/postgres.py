@@ -11,20 +11,20 @@ PostgreSQL's documentation: chapters 18 (server setup), 19 (configuration), 20 (
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from hoopd.dev.account import Account, make_directory
+from hoopd.dev.account import Account
 from hoopd.dev.binaries import Binaries
 from hoopd.dev.cluster import Cluster, ServerTls
+from hoopd.dev.files import held, make_directory, open_log
 from hoopd.dev.supervision import Command, Supervisor, clean_environment
 from hoopd.domain.errors import Unavailable
 
@@ -121,7 +121,7 @@ class PostgresServer:
         with contextlib.ExitStack() as undo:
             undo.callback(self.stop)
             make_directory(self.directory)
-            self._cleanup.enter_context(_locked(self.directory))
+            self._cleanup.enter_context(held(self.directory, "a PostgreSQL server"))
             self._supervisor = self._shared or self._cleanup.enter_context(Supervisor())
             runtime = self._account.private_directory("hoopd-postgres-")
             self._cleanup.callback(shutil.rmtree, runtime, ignore_errors=True)
@@ -135,7 +135,9 @@ class PostgresServer:
     def stop(self, *, immediate: bool = False) -> None:
         """Stop the server and remove the copy of its programs; the data stays. ``immediate`` is as a crash would be."""
         if self._supervisor is not None and self.pid:
-            self._supervisor.stop(self._name, patience=0.0 if immediate else STOP)
+            # Without its watcher the server is stopped by the supervisor's own end.
+            with contextlib.suppress(Unavailable):
+                self._supervisor.stop(self._name, patience=0.0 if immediate else STOP)
         self.pid = 0
         self._supervisor = None
         self._cleanup.close()
@@ -161,7 +163,7 @@ class PostgresServer:
 
     def _launch(self, cluster: Cluster) -> None:
         for _ in range(ATTEMPTS):
-            self.port = self._wanted_port or _free_port()
+            self.port = self._wanted_port or free_port()
             cluster.configure(self.port, self._options.settings, self._options.ssl, self._options.authentication)
             began = self.log.stat().st_size if self.log.exists() else 0
             failure = self._try_start(cluster)
@@ -208,7 +210,7 @@ class PostgresServer:
             raise Unavailable(f"{name} failed in {self.directory}: {said}")
 
     def _spawn(self, name: str, argv: tuple[str, ...], directory: Path | None) -> int:
-        log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        log = open_log(self.log)
         try:
             command = Command(name, argv, clean_environment(), LADDER, self._account, directory)
             return self._started_supervisor().start(command, output=log, errors=log)
@@ -220,24 +222,8 @@ class PostgresServer:
         return self._supervisor
 
 
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Hold ``directory`` for this process; the kernel lets go of it when the process ends in any way."""
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Unavailable(
-                f"the PostgreSQL server in {directory} is in use by another process",
-                hint="stop that one, or choose another directory",
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nothing listens on now; whoever uses it must be ready for another to be faster."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

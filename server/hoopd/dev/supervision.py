@@ -7,8 +7,10 @@ seconds.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -50,6 +52,7 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         self._control = ours
         self._lock = threading.Lock()
+        self._started: dict[str, tuple[int, str]] = {}
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(SCRIPT)],
@@ -74,11 +77,15 @@ class Supervisor:
             "uid": account.uid if account and account.changed else None,
             "gid": account.gid if account and account.changed else None,
         }
-        return int(self._ask(order, [output, errors])["pid"])
+        pid = int(self._ask(order, [output, errors])["pid"])
+        self._started[command.name] = (pid, command.ladder[0][0])
+        return pid
 
     def stop(self, name: str, *, patience: float) -> int:
         """End a process, with ``patience`` seconds after the first signal, and give its exit code (-N for signal N)."""
-        return int(self._ask({"do": "stop", "name": name, "patience": patience})["code"])
+        code = int(self._ask({"do": "stop", "name": name, "patience": patience})["code"])
+        del self._started[name]
+        return code
 
     def exit_code(self, name: str) -> int | None:
         """The exit code of a process that has ended by itself, else None."""
@@ -93,6 +100,16 @@ class Supervisor:
         """End everything that is still running, and the watcher."""
         self._control.close()
         self._process.wait(END)
+        if self._process.returncode != 0:
+            # Somebody killed the watcher, and with it went the only one that could stop these.
+            for pid, gentlest in reversed(self._started.values()):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, getattr(signal, gentlest))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the watcher is there; without it nothing is safe from outliving this process."""
+        return self._process.poll() is None
 
     @property
     def pid(self) -> int:

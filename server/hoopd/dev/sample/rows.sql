@@ -65,8 +65,8 @@ SELECT i,
        timestamptz '2024-01-01 00:00:00+00' + (i * 2160 + pg_temp.mixed(i, 25) % 2000) * interval '1 second'
 FROM generate_series(1, 40000) AS i;
 
-INSERT INTO public.payments (id, order_id, amount, method, card_number, paid_at)
-SELECT placed.id, placed.id, placed.total, method, CASE WHEN method = 'card' THEN customer.card_number END,
+INSERT INTO public.payments (id, order_id, amount, method, card_last4, paid_at)
+SELECT placed.id, placed.id, placed.total, method, CASE WHEN method = 'card' THEN right(customer.card_number, 4) END,
        placed.placed_at + pg_temp.mixed(placed.id, 31) % 172800 * interval '1 second'
 FROM public.orders AS placed
 JOIN public.customers AS customer ON customer.id = placed.customer_id

@@ -32,7 +32,7 @@ CREATE TABLE public.payments (
     order_id     bigint NOT NULL REFERENCES public.orders ON DELETE CASCADE,
     amount       numeric(10, 2) NOT NULL,
     method       text NOT NULL CHECK (method IN ('card', 'transfer', 'voucher')),
-    card_number  text,
+    card_last4   text,
     paid_at      timestamptz NOT NULL,
     PRIMARY KEY (id, paid_at)
 ) PARTITION BY RANGE (paid_at);
