@@ -122,11 +122,13 @@ def _statement(policy: Policy, version: PolicyVersion, rules: Sequence[Rule], fa
         return Decision(Outcome.deny, found.rules, version, message, _NEXT)
     if facts.harmless:
         return found or Decision(Outcome.allow, (_built_in(facts),), version)
-    uncovered = [need for need in wanted if not any(surely_fits(rule.match, need) for rule in fitting)]
+    allowing = [rule for rule in fitting if rule.outcome is Outcome.allow]
+    covering = [rule.match for rule in (*allowing, *strict)]
+    uncovered = [need for need in wanted if not any(surely_fits(match, need) for match in covering)]
     decided = [_default(policy, version, _not_covered(uncovered))] if uncovered else []
     if found is not None:
         return strictest([found, *decided])
-    return decided[0] if decided else Decision(Outcome.allow, _allowing(fitting, wanted), version)
+    return decided[0] if decided else Decision(Outcome.allow, _covering(allowing, wanted), version)
 
 
 def _by_rules(policy: Policy, version: PolicyVersion, rules: Sequence[Rule]) -> Decision | None:
@@ -166,7 +168,7 @@ def _not_covered(uncovered: Sequence[Need]) -> str:
     return "no rule allows " + ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def _allowing(rules: Sequence[Rule], wanted: Sequence[Need]) -> tuple[str, ...]:
+def _covering(rules: Sequence[Rule], wanted: Sequence[Need]) -> tuple[str, ...]:
     return tuple(sorted(rule.name for rule in rules if any(surely_fits(rule.match, need) for need in wanted)))
 
 
