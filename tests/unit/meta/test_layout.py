@@ -1,0 +1,72 @@
+"""Each module says what it is for and has its tests where one looks for them; no file knows its author's machine."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import repository
+from tests.repository import PACKAGES, ROOT
+
+# Source modules without a test file of their own, and why. A name that ends with a slash is a package that is tested as
+# a whole by the files in its mirrored directory. Short, and getting shorter.
+WITHOUT_OWN_TESTS: dict[str, str] = {
+    "server/hoopd/domain/": "frozen types; what uses them tests them",
+}
+
+
+def mirrored(module: Path) -> Path:
+    package = next(package for package in PACKAGES if module.is_relative_to(package))
+    inside = module.relative_to(package)
+    return PACKAGES[package] / inside.with_name(f"test_{inside.stem.strip('_')}.py")
+
+
+def test_every_module_opens_with_its_purpose() -> None:
+    silent = [
+        repository.name(path)
+        for path in repository.modules()
+        if path.read_text(encoding="utf-8").strip() and ast.get_docstring(repository.syntax(path)) is None
+    ]
+    assert not silent
+
+
+def is_excepted(module: Path) -> bool:
+    name = repository.name(module)
+    return name in WITHOUT_OWN_TESTS or any(
+        name.startswith(entry) for entry in WITHOUT_OWN_TESTS if entry.endswith("/")
+    )
+
+
+def test_every_module_has_its_tests_in_the_mirrored_place() -> None:
+    missing = [
+        f"{repository.name(path)}: {repository.name(mirrored(path))}"
+        for path in repository.modules()
+        if path.name != "__init__.py" and not mirrored(path).exists() and not is_excepted(path)
+    ]
+    if missing:
+        pytest.fail(
+            "write the test, or say in WITHOUT_OWN_TESTS why there is none:\n" + "\n".join(missing), pytrace=False
+        )
+
+
+@pytest.mark.parametrize("entry", WITHOUT_OWN_TESTS)
+def test_the_list_of_exceptions_holds_what_exists_and_says_why(entry: str) -> None:
+    assert WITHOUT_OWN_TESTS[entry]
+    assert (ROOT / entry).is_dir() if entry.endswith("/") else (ROOT / entry).is_file()
+
+
+def test_no_file_knows_the_machine_it_was_made_on() -> None:
+    places = {str(ROOT), str(Path.home()), sys.base_prefix} - {"/", "/usr", "/usr/local"}
+    machine = re.compile("|".join(rf"{re.escape(place)}(?=[/\s\"'`:])" for place in sorted(places)))
+    # An index of packages at an address of its own; the public one is nobody's secret, and examples are examples.
+    registry = re.compile(
+        r"https?://(?!pypi\.org/|127\.0\.0\.1|[\w.-]*\.(?:example|invalid|test)\b)[^\s\"'/]+/\S*simple\b"
+    )
+    found = []
+    for path in repository.files():
+        text = path.read_bytes().decode("utf-8", errors="replace")
+        found += [f"{repository.name(path)}: {match[0]}" for match in machine.finditer(text)]
+        found += [f"{repository.name(path)}: {match[0]}" for match in registry.finditer(text)]
+    assert not found
