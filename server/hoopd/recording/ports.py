@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -94,6 +96,8 @@ class StatementRow:
     duration_ms: float | None
     masked: tuple[str, ...]
     error: str
+    changed_by: int
+    """The event that the row was last changed by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +115,27 @@ class RecordStore(Protocol):
     async def write(self, batch: Batch) -> None:
         """Write it all, idempotently. Raises ``StoreRefused`` for this batch alone, ``Unavailable`` for the store."""
 
-    async def shipped(self, session: SessionId) -> int:
-        """How many events of the session the store has; 0 for one that it does not know."""
-
     async def check(self) -> None:
         """One round trip. Raises ``Unavailable``."""
+
+
+class SessionReader(Protocol):
+    """One session as the store had it at one moment."""
+
+    session: SessionRow
+
+    def portions(self) -> AsyncIterator[tuple[EventRow, ...]]:
+        """Its events in order, a bounded number at a time."""
+
+    async def statements(self, numbers: Collection[int]) -> Mapping[int, StatementRow]:
+        """Those of the search's rows that it has."""
+
+    async def count(self) -> int:
+        """How many rows the search has of it."""
+
+
+class RecordReader(Protocol):
+    """The store as verification sees it."""
+
+    def snapshot(self, session: SessionId) -> AbstractAsyncContextManager[SessionReader | None]:
+        """One moment of the session; None when there is no such session. Raises ``Unavailable``."""

@@ -19,7 +19,7 @@ CREATE TABLE hoop.sessions (
     head bytea NOT NULL,                -- hash of the last of them
     seal bytea                          -- Ed25519 over id, events, head and end; with `ended`, never without
 );
-CREATE INDEX sessions_started ON hoop.sessions (started DESC);
+CREATE INDEX sessions_started ON hoop.sessions (started, id);
 
 CREATE TABLE hoop.events (
     session text NOT NULL REFERENCES hoop.sessions (id),
@@ -51,11 +51,12 @@ CREATE TABLE hoop.statements (
     duration_ms double precision,
     masked text[] NOT NULL,
     error text NOT NULL,
+    changed_by bigint NOT NULL,         -- the event that this row was last changed by
     -- A tsvector holds 1 MiB at most; what is behind the first 100,000 characters is found by substring only.
     words tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector('simple'::regconfig, left(sql, 100000))) STORED,
     PRIMARY KEY (session, statement)
 );
-CREATE INDEX statements_at ON hoop.statements (at DESC, session, statement);
+CREATE INDEX statements_at ON hoop.statements (at, session, statement);
 CREATE INDEX statements_words ON hoop.statements USING gin (words);
 
 CREATE TABLE hoop.policies (
