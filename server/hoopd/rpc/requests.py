@@ -6,13 +6,10 @@ without one that was got for approving there is no decision (INV-6).
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-import grpc
 import grpc.aio
 
 from hoop.v1 import requests_pb2 as pb
@@ -22,14 +19,14 @@ from hoopd.approvals.lifecycle import OPEN_STATES, objection
 from hoopd.approvals.people import Person, may_see, name_of, reviewer_of
 from hoopd.approvals.quorum import Seated, seat
 from hoopd.approvals.snapshots import digest
-from hoopd.domain.errors import HoopError, InvalidInput, NotSignedIn
+from hoopd.domain.errors import InvalidInput, NotSignedIn
 from hoopd.domain.ids import RequestId, statement_id
 from hoopd.domain.principal import Principal
 from hoopd.domain.request import Request, RequestState, StatementFacts, Verdict, Word
 from hoopd.identity.settings import Purpose
+from hoopd.rpc.authentication import principal_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ID = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -41,47 +38,42 @@ class ApprovalVerifier(Protocol):
 
 
 class RequestsServicer(requests_pb2_grpc.RequestsServicer):
-    """What reviewers and requesters call. ``principal_of`` gives the verified bearer of a call."""
+    """What reviewers and requesters call. Errors are translated by ``rpc.authentication``."""
 
-    def __init__(self, broker: Broker, tokens: ApprovalVerifier, principal_of: Callable[[Context], Principal]) -> None:
+    def __init__(self, broker: Broker, tokens: ApprovalVerifier) -> None:
         self._broker = broker
         self._tokens = tokens
-        self._principal_of = principal_of
 
     async def List(self, request: pb.ListRequestsRequest, context: Context) -> pb.ListRequestsResponse:
-        async with refusals(context):
-            viewer = self._principal_of(context)
-            found = await self._broker.list(viewer, _states(request), request.limit or 100)
-            return pb.ListRequestsResponse(requests=[self._message(each, viewer) for each in found])
+        viewer = principal_of(context)
+        found = await self._broker.list(viewer, _states(request), request.limit or 100)
+        return pb.ListRequestsResponse(requests=[self._message(each, viewer) for each in found])
 
     async def Show(self, request: pb.ShowRequestRequest, context: Context) -> pb.Request:
-        async with refusals(context, request.id):
-            viewer = self._principal_of(context)
-            return self._message(await self._broker.show(request.id, viewer), viewer)
+        viewer = principal_of(context)
+        return self._message(await self._broker.show(request.id, viewer), viewer)
 
     async def Watch(self, request: pb.WatchRequestsRequest, context: Context) -> AsyncIterator[pb.Request]:
-        async with refusals(context):
-            viewer = self._principal_of(context)
-            async for changed in self._broker.watch(viewer):
-                yield self._message(changed, viewer)
+        viewer = principal_of(context)
+        await context.send_initial_metadata(())  # so that a watcher of nothing knows that it watches
+        async for changed in self._broker.watch(viewer):
+            yield self._message(changed, viewer)
 
     async def Decide(self, request: pb.DecideRequest, context: Context) -> pb.DecideResponse:
-        async with refusals(context, request.id):
-            self._principal_of(context)
-            verdict = _verdict(request.verdict)
-            try:
-                reviewer = await self._approver(request.approval_token)
-            except NotSignedIn as error:
-                return pb.DecideResponse(result="refused", message=error.message)
-            said = await self._broker.decide(
-                RequestId(request.id), verdict, reviewer, request.comment.strip(), request.digest
-            )
-            return self._answer(said, reviewer)
+        principal_of(context)
+        verdict = _verdict(request.verdict)
+        try:
+            reviewer = await self._approver(request.approval_token)
+        except NotSignedIn as error:
+            return pb.DecideResponse(result="refused", message=error.message)
+        said = await self._broker.decide(
+            RequestId(request.id), verdict, reviewer, request.comment.strip(), request.digest
+        )
+        return self._answer(said, reviewer)
 
     async def Cancel(self, request: pb.CancelRequestRequest, context: Context) -> pb.Request:
-        async with refusals(context, request.id):
-            viewer = self._principal_of(context)
-            return self._message(await self._broker.cancel(RequestId(request.id), viewer), viewer)
+        viewer = principal_of(context)
+        return self._message(await self._broker.cancel(RequestId(request.id), viewer), viewer)
 
     async def _approver(self, token: str) -> Principal:
         """Who decides. The bearer of the call is never asked (INV-6)."""
@@ -96,20 +88,6 @@ class RequestsServicer(requests_pb2_grpc.RequestsServicer):
 
     def _message(self, request: Request, viewer: Principal) -> pb.Request:
         return message(request, viewer, self._broker.now())
-
-
-@asynccontextmanager
-async def refusals(context: Context, request_id: str = "") -> AsyncIterator[None]:
-    """End the call with the status and the sentence of a ``HoopError``; the hint goes as ``hoop-hint-bin``."""
-    try:
-        yield
-    except HoopError as error:
-        trailer: list[tuple[str, str | bytes]] = []
-        if error.hint:
-            trailer.append(("hoop-hint-bin", error.hint.encode()))
-        if _ID.fullmatch(request_id):
-            trailer.append(("hoop-request", request_id))
-        await context.abort(grpc.StatusCode[error.grpc_status], error.message, tuple(trailer))
 
 
 def message(request: Request, viewer: Principal, now: datetime) -> pb.Request:
