@@ -32,6 +32,8 @@ def _report(error: HoopctlError, *, as_json: bool) -> int:
     if as_json:
         line = {"event": "error", "code": error.exit_code.name, "message": error.message}
         output.emit({**line, "hint": error.hint, "request": error.request})
+    elif error.exit_code is ExitCode.interrupted:
+        narration.say(error.message)
     else:
         narration.complain(error.message, error.hint)
     return int(error.exit_code)
@@ -82,12 +84,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     as_json = _wants_json(arguments)
     try:
-        return _run(arguments, as_json=as_json)
+        try:
+            return _run(arguments, as_json=as_json)
+        except BrokenPipeError:
+            raise
+        except (Exception, KeyboardInterrupt, BaseExceptionGroup) as raised:  # noqa: BLE001 - the boundary
+            return _ended_by(raised, as_json=as_json)
     except BrokenPipeError:
         _silence_stdout()
         return int(ExitCode.failed)
-    except (Exception, KeyboardInterrupt, BaseExceptionGroup) as raised:  # noqa: BLE001 - the boundary
-        return _ended_by(raised, as_json=as_json)
 
 
 def _ended_by(raised: BaseException, *, as_json: bool) -> int:

@@ -15,6 +15,7 @@ import typer
 import typer.core
 import typer.main
 
+from hoopctl.errors import ExitCode, HoopctlError
 from hoopctl.invocation import Invocation, invocation
 
 if TYPE_CHECKING:
@@ -140,6 +141,13 @@ class Root(typer.core.TyperGroup):
         super().__init__(**attributes)
         for name, registered in COMMANDS.items():
             self.add_command(_Later(name, help=registered.help, rich_markup_mode=None))
+
+    def invoke(self, ctx: ClickContext) -> Any:
+        """Run the command; an interruption becomes an error of ours, since typer would end without a word."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise HoopctlError("Interrupted.", exit_code=ExitCode.interrupted) from None
 
     def format_commands(self, ctx: ClickContext, formatter: HelpFormatter) -> None:
         """Write the commands under the sections of ``COMMANDS``."""

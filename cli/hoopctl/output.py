@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+_WIDEST = 1_000_000
 _KEPT = frozenset("\n\t")
 # Cc: controls and escapes; Cf: bidi, zero width, tags; Cs, Co, Cn: nothing that a font shows; Zl, Zp: line breaks in
 # disguise. The rest are letters and marks that are drawn as nothing, or as a blank that is none.
@@ -89,5 +90,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         drawn.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
     target = console()
     if not sys.stdout.isatty():
-        target.width = max(target.measure(drawn).maximum, 20)
+        target.width = _WIDEST
+        target.width = target.measure(drawn).maximum
     target.print(drawn)

@@ -146,6 +146,15 @@ class Profile:
         port = ports.get(connection) if isinstance(ports, dict) else None
         return port if isinstance(port, int) and 0 < port < 65536 else None
 
+    def ports_of_others(self, connection: str) -> frozenset[int]:
+        """The local ports that other connections of this profile had last."""
+        ports = self._read().get("ports")
+        return (
+            frozenset(port for name, port in ports.items() if name != connection)
+            if isinstance(ports, dict)
+            else frozenset()
+        )
+
     def remember_port(self, connection: str, port: int) -> None:
         """Give ``connection`` the local ``port`` next time."""
         ports = self._read().get("ports")

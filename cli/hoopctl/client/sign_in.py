@@ -13,3 +13,8 @@ async def bearer_for(run: Invocation, gateway: Gateway) -> Bearer:
     Raises NotSignedIn where there is no token to be had without asking, and nobody may be asked.
     """
     raise NotSignedIn(f"Nobody is signed in at {gateway.server}.", hint="Run: hoopctl login")
+
+
+def tunnel_password(run: Invocation, gateway: Gateway, connection: str) -> str:
+    """The password of tunnels to ``connection``: the same for this profile and gateway each time."""
+    raise NotImplementedError
