@@ -20,6 +20,7 @@ from hoopd.policy.matching import (
     fits_circumstances,
     fits_connection,
     fits_statement,
+    is_built_in,
     is_one_of,
     needs,
     surely_fits,
@@ -29,6 +30,7 @@ from hoopd.policy.terms import merged, terms_of
 from hoopd.sql.facts import Effect, Facts
 
 DEFAULT = "default"
+_CATALOGS = "built-in: catalogs that carry no data"
 _SHOWN = 3
 _NEXT = "Ask the people who keep the policy, or reach the data in another way that it allows."
 
@@ -124,7 +126,9 @@ def _statement(policy: Policy, version: PolicyVersion, rules: Sequence[Rule], fa
         return found or Decision(Outcome.allow, (_built_in(facts),), version)
     allowing = [rule for rule in fitting if rule.outcome is Outcome.allow]
     covering = [rule.match for rule in (*allowing, *strict)]
-    uncovered = [need for need in wanted if not any(surely_fits(match, need) for match in covering)]
+    uncovered = [
+        need for need in wanted if not is_built_in(need) and not any(surely_fits(match, need) for match in covering)
+    ]
     decided = [_default(policy, version, _not_covered(uncovered))] if uncovered else []
     if found is not None:
         return strictest([found, *decided])
@@ -169,7 +173,8 @@ def _not_covered(uncovered: Sequence[Need]) -> str:
 
 
 def _covering(rules: Sequence[Rule], wanted: Sequence[Need]) -> tuple[str, ...]:
-    return tuple(sorted(rule.name for rule in rules if any(surely_fits(rule.match, need) for need in wanted)))
+    names = sorted(rule.name for rule in rules if any(surely_fits(rule.match, need) for need in wanted))
+    return tuple(names) or (_CATALOGS,)
 
 
 def _built_in(facts: Facts) -> str:
@@ -177,7 +182,7 @@ def _built_in(facts: Facts) -> str:
         return "built-in: transaction control"
     if Effect.session in facts.effects or facts.kind in ("show", "deallocate", "close"):
         return "built-in: harmless settings, SHOW, DEALLOCATE and CLOSE"
-    return "built-in: catalogs that carry no data"
+    return _CATALOGS
 
 
 def _who(circumstances: Circumstances) -> str:

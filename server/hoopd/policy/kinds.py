@@ -1,32 +1,37 @@
-"""The words that ``kinds`` may use: PostgreSQL's command tags in small letters, and what analysis tells apart further.
+"""The words that ``kinds`` may use: exactly those that analysis gives statements.
 
 A word that is not here is a typing error, and a deny rule with a typing error would be an open door; so the list is
-closed.
+closed, and taken from ``sql.kinds`` itself.
 """
 
 from __future__ import annotations
 
-_NOUNS = """
-    access_method aggregate cast collation conversion database domain event_trigger extension foreign_data_wrapper
-    foreign_table function index language large_object materialized_view operator operator_class operator_family
-    policy procedure publication role routine rule schema sequence server statistics subscription table tablespace
-    text_search_configuration text_search_dictionary text_search_parser text_search_template transform trigger type
-    user_mapping view
-"""
-"""What is created, altered and dropped."""
+from hoopd.sql.kinds import KNOWN, kind_of, object_word
 
-_OTHERS = """
-    select insert update delete merge values table copy copy_to copy_from explain explain_analyze call do
-    declare fetch move close prepare execute deallocate set reset show discard
-    begin start_transaction commit end rollback abort savepoint release rollback_to prepare_transaction
-    commit_prepared rollback_prepared set_transaction set_constraints set_role set_session_authorization
-    lock truncate analyze vacuum cluster reindex checkpoint load listen notify unlisten
-    grant revoke grant_role revoke_role alter_default_privileges reassign_owned drop_owned
-    comment security_label refresh_materialized_view import_foreign_schema alter_system select_into
-    create_table_as create_user create_group alter_user alter_group drop_user drop_group alter_constraint rename
-    alter_object_schema alter_object_owner alter_object_depends
+_OBJECT_TYPES = """
+    ACCESS_METHOD AGGREGATE AMOP AMPROC ATTRIBUTE CAST COLUMN COLLATION CONVERSION DATABASE DEFAULT DEFACL DOMAIN
+    DOMCONSTRAINT EVENT_TRIGGER EXTENSION FDW FOREIGN_SERVER FOREIGN_TABLE FUNCTION INDEX LANGUAGE LARGEOBJECT MATVIEW
+    OPCLASS OPERATOR OPFAMILY PARAMETER_ACL POLICY PROCEDURE PUBLICATION PUBLICATION_NAMESPACE PUBLICATION_REL ROLE
+    ROUTINE RULE SCHEMA SEQUENCE SUBSCRIPTION STATISTIC_EXT TABCONSTRAINT TABLE TABLESPACE TRANSFORM TRIGGER
+    TSCONFIGURATION TSDICTIONARY TSPARSER TSTEMPLATE TYPE USER_MAPPING VIEW
 """
+"""PostgreSQL's ``ObjectType``, which names what DROP, ALTER and CREATE are about."""
 
-KINDS: frozenset[str] = frozenset(_OTHERS.split()) | {
-    f"{verb}_{noun}" for verb in ("create", "alter", "drop") for noun in _NOUNS.split()
-}
+_BY_CONTENT = """
+    unknown begin commit rollback savepoint release rollback_to prepare_transaction commit_prepared rollback_prepared
+    set set_transaction reset grant revoke grant_role revoke_role vacuum analyze create_table_as
+    create_materialized_view create_function create_procedure select_into
+"""
+"""Words that depend on what a statement holds; a test compares them with analysis."""
+
+_FIXED = frozenset(word for word in (kind_of(node, {})[0] for node in KNOWN) if not word.endswith("_"))
+
+KINDS: frozenset[str] = (
+    _FIXED
+    | frozenset(_BY_CONTENT.split())
+    | {
+        f"{verb}_{object_word(f'OBJECT_{object_type}')}"
+        for verb in ("create", "alter", "drop")
+        for object_type in _OBJECT_TYPES.split()
+    }
+)

@@ -62,6 +62,12 @@ def needs(facts: Facts) -> tuple[Need, ...]:
     return tuple(dict.fromkeys(found)) or (Need(Effect.read),)
 
 
+def is_built_in(need: Need) -> bool:
+    """Whether no allow rule is asked for: a read of a catalog that carries no data, also beside other reads."""
+    access = need.access
+    return access is not None and access.effect is Effect.read and access.kind is ObjectKind.catalog and access.known
+
+
 def is_one_of(people: People, principal: Principal) -> bool:
     """Whether the principal is named by e-mail (in any case), subject or group."""
     users = {user.casefold() for user in people.users or ()}

@@ -362,6 +362,17 @@ class TestBuiltIn:
     def test_what_clients_need_works_under_default_deny(self, facts: Facts, rule: str) -> None:
         assert decide(policy(), facts) == Decision(Outcome.allow, (rule,), VERSION)
 
+    def test_a_plain_catalog_may_stand_beside_other_reads(self) -> None:
+        catalog = access("read pg_catalog.pg_class", ObjectKind.catalog)
+
+        assert decide(policy(READ), statement(catalog, "read public.a")).rules == ("reads",)
+        assert decide(policy(), statement(catalog)).rules == ("built-in: catalogs that carry no data",)
+        assert decide(policy(READ), statement("read pg_catalog.pg_authid")).outcome is Outcome.deny
+        assert (
+            decide(policy(READ), statement(access("write pg_catalog.pg_class", ObjectKind.catalog))).outcome
+            is Outcome.deny
+        )
+
     def test_it_can_be_tightened(self) -> None:
         facts = statement("read pg_catalog.pg_class", harmless=True)
 
