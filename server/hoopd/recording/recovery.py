@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from hoopd.domain.events import StatementFinished, StatementOutcome
+from hoopd.domain.events import SessionEnded, StatementFinished, StatementOutcome
 from hoopd.domain.ids import SessionId
 from hoopd.recording.codec import NotAnEvent, decode, message_of
 from hoopd.recording.journal import Damage, JournalFailed, JournalReader, JournalWriter
@@ -61,7 +61,7 @@ def recover(path: Path, session: SessionId, clock: Callable[[], datetime], cause
             path.rename(kept)
         return Recovered(session, 0, 0, 0, size - reader.offset if damage else 0, kept)
     message = "" if kept is None else f"the journal was damaged at byte {reader.offset}; it is kept as {kept.name}"
-    closing = unfinished.closing(cause, message)
+    closing = unfinished.closing(SessionEnded(cause, message), lost=True)
     writer = JournalWriter.reopen(path, size=reader.offset, seq=reader.seq, head=reader.head)
     try:
         last = unfinished.last

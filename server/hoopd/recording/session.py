@@ -15,8 +15,8 @@ from hoopd.recording.unfinished import Unfinished
 class SessionRecord:
     """Appends the events of one session. Made by ``Recorder.open``.
 
-    The first event is ``SessionStarted``, the last ``SessionEnded``; statements that have no end by then are given one
-    (``unknown``, or ``denied``). Times never go back, whatever the clock does.
+    The first event is ``SessionStarted``, the last ``SessionEnded``; statements that have no end by then are given one:
+    ``unknown``, or ``denied`` or ``cancelled`` where they never ran. Times never go back, whatever the clock does.
     """
 
     def __init__(
@@ -55,10 +55,8 @@ class SessionRecord:
         if isinstance(event, SessionStarted | StatementStarted):
             self._ready()
         try:
-            if isinstance(event, SessionEnded):
-                for end in self._unfinished.ends():
-                    self._write(end)
-            self._write(event)
+            for each in self._unfinished.closing(event, lost=False) if isinstance(event, SessionEnded) else [event]:
+                self._write(each)
         finally:
             if self._unfinished.ended:
                 self._writer.close()

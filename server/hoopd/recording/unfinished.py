@@ -20,6 +20,7 @@ class Unfinished:
 
     def __init__(self) -> None:
         self._open: dict[int, StatementOutcome] = {}
+        self._started: set[int] = set()
         self.last: datetime | None = None
         self.ended = False
 
@@ -31,28 +32,29 @@ class Unfinished:
                 self._open[message.decided.statement] = StatementOutcome.denied if denied else StatementOutcome.unknown
             case "started":
                 self._open[message.started.statement] = StatementOutcome.unknown
+                self._started.add(message.started.statement)
             case "finished":
                 self._open.pop(message.finished.statement, None)
+                self._started.discard(message.finished.statement)
             case "session_ended":
                 self.ended = True
             case _:
                 pass
 
-    def ends(self) -> list[StatementFinished]:
-        """An end for each statement that has none, in order."""
-        return [
-            StatementFinished(
-                statement=StatementNo(number),
-                outcome=outcome,
-                tag="",
-                rows=None,
-                duration_ms=0.0,
-                sqlstate="",
-                message="" if outcome is StatementOutcome.denied else "its end was not seen",
-            )
-            for number, outcome in sorted(self._open.items())
-        ]
+    def closing(self, end: SessionEnded, *, lost: bool) -> list[StatementFinished | SessionEnded]:
+        """All that is still to be written for the record to be whole: an end for each statement, then ``end``.
 
-    def closing(self, cause: str, message: str) -> list[StatementFinished | SessionEnded]:
-        """All that is still to be written for the record to be whole; empty when it is."""
-        return [] if self.ended else [*self.ends(), SessionEnded(cause, message)]
+        Empty when the record has its end. ``lost``: what was written last may be missing (a machine that crashed),
+        so that a statement of which no start is known may have run all the same.
+        """
+        if self.ended:
+            return []
+        return [*(self._end(number, outcome, lost) for number, outcome in sorted(self._open.items())), end]
+
+    def _end(self, number: int, outcome: StatementOutcome, lost: bool) -> StatementFinished:
+        message = "its end was not seen"
+        if outcome is StatementOutcome.denied:
+            message = ""
+        elif not lost and number not in self._started:
+            outcome, message = StatementOutcome.cancelled, "the session ended before it ran"
+        return StatementFinished(StatementNo(number), outcome, "", None, 0.0, "", message)
