@@ -69,6 +69,8 @@ class Relation:
     """Schema, name and volatility of the functions that its triggers run."""
     calls: tuple[tuple[str, str, str], ...] = ()
     """The same for functions that a view's own query runs, views below it included."""
+    reads: tuple[int, ...] = ()
+    """Oids of all relations that a view reaches."""
 
     @property
     def kind(self) -> ObjectKind:
@@ -288,6 +290,8 @@ def _names(catalog: Catalog, search_path: str, role: str, temporary: bool) -> Na
     path = [catalog.temp_schema or name if name == "pg_temp" else name for name in listed]
     if catalog.complete:
         path = [name for name in path if name in catalog.schemas]
+    elif "$user" in split_path(search_path):
+        path = [name for name in path if name != role]
     if "pg_catalog" not in path:
         path.insert(0, "pg_catalog")
     if catalog.temp_schema and catalog.temp_schema not in path:
@@ -320,7 +324,8 @@ def _relations(rows: Mapping[str, Sequence[Sequence[Any]]]) -> dict[tuple[str, s
     children, parents = _pairs(rows["inherits"], 0, 1), _pairs(rows["inherits"], 1, 0)
     ruled = {row[0] for row in rows["rules"]}
     triggers = _uses(rows["triggers"])
-    calls = _through_views(_uses(rows["view_calls"]), _pairs(rows["view_relations"], 0, 1))
+    below = _pairs((row for row in rows["view_relations"] if row[0] >= FIRST_USER_OID), 0, 1)
+    calls = _through_views(_uses(rows["view_calls"]), below)
     table = {}
     for oid, schema, name, kind, partition, row_security, columns, types in rows["relations"]:
         table[schema, name] = Relation(
@@ -336,8 +341,20 @@ def _relations(rows: Mapping[str, Sequence[Sequence[Any]]]) -> dict[tuple[str, s
             children=children.get(oid, ()),
             triggers=triggers.get(oid, ()),
             calls=calls.get(oid, ()),
+            reads=_below(oid, below),
         )
     return table
+
+
+def _below(view: int, below: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
+    found: dict[int, None] = {}
+    waiting = list(below.get(view, ()))
+    while waiting:
+        oid = waiting.pop()
+        if oid not in found and oid != view:
+            found[oid] = None
+            waiting += below.get(oid, ())
+    return tuple(found)
 
 
 def _through_views(

@@ -153,3 +153,5 @@ class Facts:
     error: SqlError | None = None
     deallocates: tuple[str, ...] | None = None
     """Prepared statements it drops: names, an empty tuple for all, None for none."""
+    kinds: tuple[str, ...] = ()
+    """``kind`` first, then those of the statements inside it: a ``delete`` in a CTE, what EXPLAIN ANALYZE runs."""

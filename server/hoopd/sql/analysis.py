@@ -1,0 +1,114 @@
+"""Text in, facts out: what each statement of a batch would do on this server, in this session, with this catalog.
+
+The only way into analysis for the rest of the gateway. Pure. Invariants: text that is not understood gives a Facts with
+``error``, or the effect ``opaque``; never fewer effects than the statement can have (INV-2).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from hoopd.domain.statement import SessionState
+from hoopd.sql import calls, expressions, utility, walk
+from hoopd.sql.catalog import Catalog, Names
+from hoopd.sql.facts import Effect, Facts, ObjectKind, SqlError
+from hoopd.sql.findings import Findings
+from hoopd.sql.parser import ParseFailure, Statement, deep_recursion, parse, tokens, too_deep
+
+__all__ = ["analyse"]
+_HANDLERS = {**walk.HANDLERS, **expressions.HANDLERS, **utility.HANDLERS}
+
+_NEW_NUMBERS = re.compile(r"\d[_xXoObB]")
+_BARRIERS = frozenset({Effect.ddl, Effect.privilege, Effect.external, Effect.opaque})
+DRIVER_FUNCTIONS = frozenset(
+    """version current_database current_schema current_schemas current_setting pg_backend_pid pg_is_in_recovery
+    pg_advisory_unlock_all inet_server_addr inet_server_port inet_client_addr inet_client_port pg_client_encoding
+    getdatabaseencoding txid_current_if_assigned pg_my_temp_schema set_config pg_encoding_to_char
+    pg_postmaster_start_time pg_conf_load_time pg_jit_available""".split()  # noqa: SIM905
+)
+"""What drivers ask of the server itself: a SELECT of nothing but these is built in as allowed."""
+
+
+def analyse(text: str, state: SessionState, catalog: Catalog) -> tuple[Facts, ...]:
+    """One Facts for each statement of ``text``, () for an empty one; one Facts with ``error`` if it does not parse."""
+    try:
+        return _analyse(text, state, catalog)
+    except ParseFailure as failure:
+        return (_failed(text, failure.error),)
+    except RecursionError:
+        return (_failed(text, too_deep()),)
+
+
+def _failed(text: str, error: SqlError) -> Facts:
+    return Facts(text, "unknown", frozenset({Effect.opaque}), barrier=True, error=error)
+
+
+def _analyse(text: str, state: SessionState, catalog: Catalog) -> tuple[Facts, ...]:
+    names = catalog.names(state)
+    if len(text) <= _SHALLOW:
+        return _batch(text, parse(text), state, names)
+    with deep_recursion():
+        return _batch(text, parse(text), state, names)
+
+
+_SHALLOW = 150
+"""Text this short cannot nest beyond what Python's own limit allows."""
+
+
+def _batch(text: str, statements: tuple[Statement, ...], state: SessionState, names: Names) -> tuple[Facts, ...]:
+    old_numbers = state.server_version < 160000 and bool(_NEW_NUMBERS.search(text)) and _new_numbers(text)
+    facts = []
+    for statement in statements:
+        one = _statement(statement, state, names)
+        if old_numbers:
+            one = replace(one, forbidden="this server reads numbers such as 0x1F and 1_000 as something else")
+        facts.append(one)
+    return tuple(facts)
+
+
+def _new_numbers(text: str) -> bool:
+    data = text.encode("utf-8")
+    constants = (data[t.start : t.end] for t in tokens(text) if t.name in ("ICONST", "FCONST", "PARAM"))
+    return any(_NEW_NUMBERS.search(constant.decode()) for constant in constants)
+
+
+def _statement(statement: Statement, state: SessionState, names: Names) -> Facts:
+    found = Findings()
+    walk.Walk(names, state, found, _HANDLERS).run(statement.node_type, statement.node)
+    calls.judge(found, names)
+    effects = frozenset(found.effects)
+    kinds = tuple(found.kinds)
+    return Facts(
+        sql=statement.sql,
+        kind=kinds[0],
+        effects=effects,
+        accesses=tuple(found.accesses),
+        functions=tuple(found.functions),
+        predicate=found.predicate,
+        harmless=_harmless(found),
+        barrier=found.barrier or bool(effects & _BARRIERS),
+        names_depend=found.names,
+        runs_at_parse=found.runs_at_parse,
+        forbidden=found.forbidden,
+        deallocates=found.deallocates,
+        kinds=kinds,
+        unfollowed="the flow of columns is not analysed" if Effect.read in effects and found.relations else None,
+    )
+
+
+def _harmless(found: Findings) -> bool:
+    """Built in as allowed: by its own handler's word, or a SELECT of catalogs that carry no data."""
+    if found.forbidden is not None or found.harmless is False:
+        return False
+    if next(iter(found.kinds)) != "select":
+        return bool(found.harmless)
+    allowed = {Effect.read, Effect.session} if found.harmless else {Effect.read}
+    if not found.effects <= allowed or not all(use.trusted for use in found.functions):
+        return False
+    objects = [a for a in found.accesses if a.kind is not ObjectKind.setting]
+    if objects:
+        return all(a.kind is ObjectKind.catalog for a in objects)
+    return bool(found.harmless) or (
+        bool(found.functions) and all(use.name in DRIVER_FUNCTIONS for use in found.functions)
+    )

@@ -1,0 +1,104 @@
+"""What the functions, operators and casts of a statement mean, judged when all types in reach are known.
+
+Rule of doubt (DESIGN.md, section 7): argument types are not resolved as the server would; every candidate that could be
+meant counts, and the worst decides. A candidate all of whose ways in need a type that users made counts only if such a
+type is in reach: a column of a relation that is named, a cast, or code that is opaque anyway.
+
+Not judged here, and left to reviewers and later work: row-security policies, column defaults, check constraints and
+index expressions that call users' functions; support functions of operator classes, which only superusers can make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hoopd.sql.builtin_functions import STABLE_FUNCTIONS, TRUSTED_FUNCTIONS, VOLATILE_FUNCTIONS
+from hoopd.sql.builtin_names import BUILTIN_OPERATORS
+from hoopd.sql.catalog import FIRST_USER_OID, Function, Names, Operator
+from hoopd.sql.facts import Effect, FunctionUse, ObjectKind
+from hoopd.sql.findings import Findings
+
+_KNOWN_WRITES = frozenset({"nextval", "setval"})
+"""Not harmless, but no secret either: their effect is noted by the walk."""
+
+
+def builtin_volatility(name: str) -> str:
+    if name in VOLATILE_FUNCTIONS or name in _KNOWN_WRITES:
+        return "volatile"
+    return "stable" if name in STABLE_FUNCTIONS else "immutable"
+
+
+def judge(found: Findings, names: Names) -> None:
+    """Turn the noted calls and operators into uses, and into opaque effects where they are not known to be harmless."""
+    _types_in_reach(found, names)
+    for schema, name, count in found.calls:
+        _call(found, names, schema, name, count)
+    for schema, name in found.operators:
+        _operator(found, names, schema, name)
+    _casts(found, names)
+
+
+def _types_in_reach(found: Findings, names: Names) -> None:
+    catalog = names.catalog
+    for oid in found.relations:
+        relation = catalog.by_oid.get(oid)
+        for column in relation.columns or () if relation is not None else ():
+            if column.type_oid >= FIRST_USER_OID:
+                found.user_types.add(column.type_oid)
+    for oid in list(found.user_types):
+        one = catalog.types_by_oid.get(oid)
+        if one is None or one.typtype in "cdr" or (one.typtype == "b" and not _of_enum(names, one.element)):
+            found.runs_at_parse = True
+
+
+def _of_enum(names: Names, element: int) -> bool:
+    one = names.catalog.types_by_oid.get(element)
+    return one is not None and one.typtype == "e"
+
+
+def _in_play(found: Findings, names: Names, types: Iterable[int]) -> bool:
+    """Whether a candidate with these argument types could be meant: see the rule of doubt above."""
+    for oid in types:
+        one = names.catalog.types_by_oid.get(oid)
+        if one is not None and one.typtype in "bcerm" and oid >= FIRST_USER_OID:
+            return bool(found.user_types) or found.type_calls or Effect.opaque in found.effects
+    return True
+
+
+def _call(found: Findings, names: Names, schema: str | None, name: str, count: int) -> None:
+    candidates = [f for f in names.functions(schema, name) if f.takes(count) and _in_play(found, names, f.arg_types)]
+    for function in candidates:
+        _user_function(found, function)
+    if count == 1 and names.type(schema, name) is not None:
+        found.runs_at_parse = True
+        found.opaque(ObjectKind.type, schema, name)
+    builtin = schema in (None, "pg_catalog")
+    if builtin and (name in TRUSTED_FUNCTIONS or name in _KNOWN_WRITES):
+        found.functions.setdefault(FunctionUse("pg_catalog", name, builtin_volatility(name), trusted=True))
+    elif not candidates:
+        found.call(schema, name, None, known=False)
+
+
+def _user_function(found: Findings, function: Function) -> None:
+    found.call(function.schema, function.name, function.volatility)
+
+
+def _operator(found: Findings, names: Names, schema: str | None, name: str) -> None:
+    candidates: list[Operator] = [o for o in names.operators(schema, name) if _in_play(found, names, (o.left, o.right))]
+    for operator in candidates:
+        found.call(operator.schema, operator.name, None)
+    if not candidates and not (schema in (None, "pg_catalog") and name in BUILTIN_OPERATORS):
+        found.call(schema, name, None, known=False)
+
+
+def _casts(found: Findings, names: Names) -> None:
+    """A cast by a user's function runs wherever its types meet; one between PostgreSQL's own types, anywhere."""
+    for cast in names.catalog.casts:
+        users = {oid for oid in (cast.source, cast.target) if oid >= FIRST_USER_OID}
+        if (not users and found.relations) or users & found.user_types:
+            found.call(None, f"cast to {_type_name(names, cast.target)}", None)
+
+
+def _type_name(names: Names, oid: int) -> str:
+    one = names.catalog.types_by_oid.get(oid)
+    return f"{one.schema}.{one.name}" if one is not None else f"type {oid}"

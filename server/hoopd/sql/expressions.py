@@ -1,0 +1,201 @@
+"""The walk's handlers for expressions: functions, operators, types, sublinks.
+
+They note what is called; what that means is judged in ``calls`` once all types in reach are known. Must not decide on
+columns: see ``lineage``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hoopd.sql import session_settings
+from hoopd.sql.builtin_names import BUILTIN_TYPES
+from hoopd.sql.catalog import is_builtin_type
+from hoopd.sql.facts import Effect, ObjectKind
+from hoopd.sql.walk import Handlers, Node, Scope, Walk
+
+_BETWEEN = {
+    "AEXPR_BETWEEN": (">=", "<="),
+    "AEXPR_BETWEEN_SYM": (">=", "<="),
+    "AEXPR_NOT_BETWEEN": ("<", ">"),
+    "AEXPR_NOT_BETWEEN_SYM": ("<", ">"),
+}
+_SEQUENCES = {"nextval": Effect.write, "setval": Effect.write}
+
+
+def split_name(words: list[str]) -> tuple[str | None, str]:
+    """Schema and name of a dotted name; a database in front is dropped, as PostgreSQL allows its own only."""
+    return (words[-2] if len(words) > 1 else None), words[-1]
+
+
+def _function(walk: Walk, node: Node, scope: Scope) -> None:
+    walk.children("FuncCall", node, scope, "funcname")
+    schema, name = split_name(walk.names_of(node["funcname"]))
+    args = node.get("args", [])
+    if schema in (None, "pg_catalog"):
+        if name == "set_config" and len(args) == 3:
+            _set_config(walk, args)
+            return
+        if name in _SEQUENCES:
+            _sequence(walk, name, args)
+    if name == "system_user" and node.get("funcformat") == "COERCE_SQL_SYNTAX" and walk.state.server_version < 160000:
+        walk.unreadable("this server reads system_user as a column")
+    if node.get("funcformat") != "COERCE_SQL_SYNTAX":
+        walk.found.names = True
+    walk.found.calls.setdefault((schema, name, len(args)))
+
+
+def _sequence(walk: Walk, name: str, args: list[Any]) -> None:
+    """``nextval('s')``: a write to the sequence, if it can be told which."""
+    text = _text_of(args[0]) if args else None
+    words = [w.strip('"') for w in text.split(".")] if text else []
+    if len(words) not in (1, 2):
+        walk.found.access(Effect.write, ObjectKind.sequence, None, name, known=False)
+        return
+    schema, own = split_name(words)
+    walk.relation({"relname": own, **({"schemaname": schema} if schema else {})}, Effect.write)
+
+
+def _text_of(node: Node) -> str | None:
+    """The text of a constant, with or without a cast to a type of PostgreSQL's own; None for anything else."""
+    while "TypeCast" in node:
+        node = node["TypeCast"]["arg"]
+    constant = node.get("A_Const")
+    if constant is None or constant.get("isnull"):
+        return None
+    for key, inner in (("sval", "sval"), ("fval", "fval"), ("ival", "ival"), ("boolval", "boolval")):
+        if key in constant:
+            return str(constant[key].get(inner, 0 if key == "ival" else False if key == "boolval" else ""))
+    return None
+
+
+def _set_config(walk: Walk, args: list[Any]) -> None:
+    """``set_config(name, value, local)`` is the SET that it stands for (documentation, 9.28.1)."""
+    name, value = _text_of(args[0]), _text_of(args[1])
+    walk.found.names = True
+    user = walk.names.functions(None, "set_config")
+    if name is None or user:
+        walk.found.call("pg_catalog", "set_config", "v")
+        return
+    reset = value is None and bool(args[1].get("A_Const", {}).get("isnull"))
+    setting(walk, session_settings.judge(name, value, reset=reset))
+
+
+def setting(walk: Walk, change: session_settings.Change) -> None:
+    """Note the change of one setting."""
+    found = walk.found
+    found.access(Effect.session, ObjectKind.setting, None, change.name)
+    found.barrier = found.barrier or change.barrier
+    found.harmless = change.harmless and found.harmless is not False
+    if change.forbidden:
+        found.forbid(change.forbidden)
+
+
+def _operation(walk: Walk, node: Node, scope: Scope) -> None:
+    kind = node.get("kind", "")
+    if kind in _BETWEEN:
+        for name in _BETWEEN[kind]:
+            walk.found.operators.setdefault((None, name))
+    else:
+        walk.found.operators.setdefault(split_name(walk.names_of(node["name"])))
+    walk.found.names = True
+    walk.children("A_Expr", node, scope, "name")
+
+
+def _sublink(walk: Walk, node: Node, scope: Scope) -> None:
+    words = walk.names_of(node.get("operName", ()))
+    walk.found.operators.setdefault(split_name(words) if words else (None, "="))
+    walk.children("SubLink", node, scope, "operName")
+
+
+def _case(walk: Walk, node: Node, scope: Scope) -> None:
+    if "arg" in node:
+        walk.found.operators.setdefault((None, "="))
+    walk.children("CaseExpr", node, scope)
+
+
+def _join(walk: Walk, node: Node, scope: Scope) -> None:
+    if node.get("isNatural") or node.get("usingClause"):
+        walk.found.operators.setdefault((None, "="))
+    walk.children("JoinExpr", node, scope, "alias", "join_using_alias", "usingClause")
+
+
+def _sort(walk: Walk, node: Node, scope: Scope) -> None:
+    if node.get("useOp"):
+        walk.found.operators.setdefault(split_name(walk.names_of(node["useOp"])))
+    walk.children("SortBy", node, scope, "useOp")
+
+
+def _column(walk: Walk, node: Node, scope: Scope) -> None:
+    """``t.f`` may be the call ``f(t)`` (documentation, 8.16.5): it is one where a user's function takes rows."""
+    walk.found.names = True
+    words = walk.names_of(node["fields"])
+    if len(words) > 1:
+        _attribute(walk, words[-1])
+
+
+def _attribute(walk: Walk, name: str) -> None:
+    for function in walk.names.functions(None, name):
+        if function.takes(1) and _takes_rows(walk, function.arg_types):
+            walk.found.call(function.schema, function.name, function.volatility)
+
+
+def _takes_rows(walk: Walk, types: tuple[int, ...]) -> bool:
+    if not types:
+        return True
+    user = walk.names.catalog.types_by_oid.get(types[0])
+    return user is None or user.typtype in "cp"
+
+
+def _indirection(walk: Walk, node: Node, scope: Scope) -> None:
+    for word in walk.names_of(node.get("indirection", ())):
+        _attribute(walk, word)
+    walk.children("A_Indirection", node, scope)
+
+
+def _type(walk: Walk, node: Node, scope: Scope) -> None:
+    walk.children("TypeName", node, scope, "names")
+    words = walk.names_of(node.get("names", ()))
+    if not words:
+        return
+    schema, name = split_name(words)
+    if schema == "pg_catalog" and is_builtin_type(name):
+        return
+    walk.found.names = True
+    user = walk.names.type(schema, name)
+    if user is None and schema is None and name in BUILTIN_TYPES and not walk.names.temporary_unknown:
+        return
+    if scope.ddl:
+        return
+    if user is not None and _enum(walk, user.oid):
+        walk.found.user_types.add(user.oid)
+        return
+    walk.found.runs_at_parse = True
+    walk.found.type_calls = True
+    if user is not None:
+        walk.found.user_types.add(user.oid)
+    shown = user.schema if user is not None else schema
+    walk.found.opaque(ObjectKind.type, shown, name, known=user is not None)
+
+
+def _enum(walk: Walk, oid: int) -> bool:
+    """Reading an enum's literal, or an array of them, runs PostgreSQL's own code only."""
+    types = walk.names.catalog.types_by_oid
+    one = types.get(oid)
+    if one is not None and one.typtype == "b" and one.element and one.name.startswith("_"):
+        one = types.get(one.element)
+    return one is not None and one.typtype == "e"
+
+
+HANDLERS: Handlers = {
+    "FuncCall": _function,
+    "A_Expr": _operation,
+    "SubLink": _sublink,
+    "CaseExpr": _case,
+    "JoinExpr": _join,
+    "SortBy": _sort,
+    "ColumnRef": _column,
+    "A_Indirection": _indirection,
+    "TypeName": _type,
+    "TypeCast": lambda walk, node, scope: walk.children("TypeCast", node, scope),
+}
