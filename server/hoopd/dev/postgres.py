@@ -59,13 +59,20 @@ class PostgresServer:
 
     host = HOST
 
-    def __init__(self, directory: Path, binaries: Binaries, port: int, options: Options, supervisor: Supervisor | None):
+    def __init__(
+        self,
+        directory: Path,
+        binaries: Binaries,
+        ports: tuple[int, int],
+        options: Options,
+        supervisor: Supervisor | None,
+    ) -> None:
         self.directory = directory.absolute()
         self.log = self.directory / "postgres.log"
         self.binaries = binaries
         self.pid = 0
-        self.port = port
-        self._wanted_port = port
+        self._wanted_port, self._preferred_port = ports
+        self.port = self._wanted_port
         self._options = options
         self._shared = supervisor
         self._supervisor: Supervisor | None = None
@@ -81,6 +88,7 @@ class PostgresServer:
         superuser: str = "postgres",
         binaries: Binaries | None = None,
         port: int = 0,
+        preferred_port: int = 0,
         settings: Mapping[str, str] | None = None,
         ssl: ServerTls | None = None,
         authentication: str = "scram-sha-256",
@@ -88,12 +96,12 @@ class PostgresServer:
     ) -> PostgresServer:
         """A server, not yet started, with its files in ``directory`` (made where it is not there).
 
-        ``port`` 0 is any free one. A data directory that is already there is used again, with its own superuser and
-        passwords. A ``supervisor`` that several servers share must be closed after they were stopped. Raises
-        ``Unavailable`` where there is no PostgreSQL to run.
+        ``port`` 0 is any free one, ``preferred_port`` if that is free. A data directory that is already there is used
+        again, with its own superuser and passwords. A ``supervisor`` that several servers share must be closed after
+        they were stopped. Raises ``Unavailable`` where there is no PostgreSQL to run.
         """
         options = Options(superuser, password, dict(settings or {}), ssl, authentication)
-        return cls(directory, binaries or Binaries.find(), port, options, supervisor)
+        return cls(directory, binaries or Binaries.find(), (port, preferred_port), options, supervisor)
 
     @property
     def superuser(self) -> str:
@@ -162,12 +170,15 @@ class PostgresServer:
         return Cluster(data, binaries, self._account, runtime, self._options.superuser)
 
     def _launch(self, cluster: Cluster) -> None:
-        for _ in range(ATTEMPTS):
-            self.port = self._wanted_port or free_port()
+        for attempt in range(ATTEMPTS):
+            preferred = 0 if attempt else self._preferred_port
+            self.port = self._wanted_port or preferred or free_port()
             cluster.configure(self.port, self._options.settings, self._options.ssl, self._options.authentication)
             began = self.log.stat().st_size if self.log.exists() else 0
             failure = self._try_start(cluster)
             if failure is None:
+                # A later start of this server comes back to the port that its clients know.
+                self._preferred_port = self.port
                 return
             said = _tail(self.log, began)
             if TAKEN not in said:
