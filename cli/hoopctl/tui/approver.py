@@ -1,0 +1,51 @@
+"""The reviewer's hand: says words on requests, and keeps the sign-in for it in memory while it is good (INV-6).
+
+Headless. The token is in no file, keyring, log or message; it goes when the inbox closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from hoopctl.requests import ApprovalToken, Decided, Request, Verdict, Verification
+from hoopctl.tui.port import RequestsPort
+
+_MARGIN = timedelta(seconds=10)
+
+
+class Approver:
+    """One reviewer at one gateway. Decisions go one after another."""
+
+    def __init__(self, port: RequestsPort) -> None:
+        self._port = port
+        self._token: ApprovalToken | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether the next word needs no sign-in, as far as this side can know."""
+        return self._token is not None and self._port.now() + _MARGIN < self._token.expires
+
+    async def decide(
+        self, request: Request, verdict: Verdict, comment: str, show: Callable[[Verification], None]
+    ) -> Decided:
+        """Say a word, signing in when it is needed; once more when the gateway no longer takes the sign-in.
+
+        Raises HoopctlError as the port does.
+        """
+        async with self._one_at_a_time:
+            fresh = not self.signed_in
+            token = await self._signed_in(show)
+            said = await self._port.decide(request, verdict, comment, token)
+            if said.sign_in_again:
+                self._token = None
+                if not fresh:
+                    said = await self._port.decide(request, verdict, comment, await self._signed_in(show))
+            return said
+
+    async def _signed_in(self, show: Callable[[Verification], None]) -> ApprovalToken:
+        if self._token is None or not self.signed_in:
+            self._token = await self._port.sign_in(show)
+        return self._token
