@@ -92,13 +92,19 @@ class Verifier:
                 return
             self._bad = self._difference(each, stored.get(each.row.statement))
 
-    def finish(self, statements: int) -> VerifyOutcome:
-        """The outcome, when all events were fed. ``statements``: how many rows the store has for the session."""
+    def end(self) -> None:
+        """All events were fed: is this where the record ends?"""
         if self._bad is None:
             try:
-                self._end(statements)
+                self._end()
             except _Bad as bad:
                 self._bad = bad
+
+    def finish(self, statements: int) -> VerifyOutcome:
+        """The outcome, at last. ``statements``: how many rows the search has of the session."""
+        if self._bad is None and statements != self._index.statements:
+            recorded = self._index.statements
+            self._bad = _Bad(0, f"the search has {statements} statements of a session that recorded {recorded}")
         session = self._session
         if self._bad is not None:
             return VerifyOutcome(
@@ -155,7 +161,7 @@ class Verifier:
             f"the search shows another {' and '.join(wrong)} of statement {name} than event {derived.made_by} recorded",
         )
 
-    def _end(self, statements: int) -> None:
+    def _end(self) -> None:
         session, seen = self._session, self._seen
         if seen < session.events or seen == 0:
             raise _Bad(seen + 1, f"event {seen + 1} is missing: the session has {max(session.events, 1)}")
@@ -164,8 +170,6 @@ class Verifier:
                 seen, f"event {seen} is not the one that the session ended with, or the session's head was changed"
             )
         self._told_by_events()
-        if statements != self._index.statements:
-            raise _Bad(0, f"the search has {statements} statements of a session that recorded {self._index.statements}")
         if self._ended:
             self._sealed()
         elif session.seal is not None:
@@ -215,6 +219,7 @@ def verify(
     """Verify a record that is in memory as a whole; see ``Verifier`` for one that is not."""
     verifier = Verifier(session, keys, held=held)
     verifier.feed(events)
+    verifier.end()
     verifier.compare(verifier.derived(rest=True), statements)
     return verifier.finish(len(statements))
 
@@ -246,6 +251,7 @@ async def _verify_once(
             await _compare(verifier, stored, rest=False)
             if verifier.failed:
                 break
+        verifier.end()
         await _compare(verifier, stored, rest=True)
         return verifier.finish(await stored.count())
 
