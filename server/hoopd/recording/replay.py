@@ -62,18 +62,21 @@ def _session_started(event: pb.RecordSessionStarted) -> str:
 
 
 def _prepared(event: pb.RecordPrepared) -> str:
-    return f"{event.sql}\n-- prepared as {event.name!r}" if event.name else f"{event.sql}\n-- prepared"
+    return f"prepared {event.name!r}\n{event.sql}" if event.name else f"prepared\n{event.sql}"
 
 
 def _decided(event: pb.RecordDecided) -> str:
-    lines = [event.sql]
+    # What the gateway says comes first: text of the client could look like it.
+    said = event.decision + (f" by {', '.join(event.rules)}" if event.rules else "")
+    lines = [said + (f": {event.message}" if event.message else ""), event.sql]
     for number, param in enumerate(event.params, start=1):
-        value = param.value if param.HasField("value") else "NULL"
-        lines.append(f"-- ${number} = {value} ({param.type}{', masked' if param.masked else ''})")
-    lines.append(f"-- {event.decision}: {', '.join(event.rules)}" if event.rules else f"-- {event.decision}")
-    if event.message:
-        lines.append(f"-- {event.message}")
+        value = _one_line(param.value) if param.HasField("value") else "NULL"
+        lines.append(f"${number} = {value} ({param.type}{', masked' if param.masked else ''})")
     return "\n".join(lines)
+
+
+def _one_line(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _request_raised(event: pb.RecordRequestRaised) -> str:
