@@ -116,15 +116,22 @@ def _statement(policy: Policy, version: PolicyVersion, rules: Sequence[Rule], fa
     if facts.forbidden is not None:
         return Decision(Outcome.deny, ("built-in: never allowed",), version, facts.forbidden)
     wanted = needs(facts)
-    fitting = [rule for rule in rules if fits_statement(rule.match, facts)]
-    strict = [rule for rule in fitting if rule.outcome is not Outcome.allow and any_fits(rule.match, wanted)]
+    strict = [
+        rule
+        for rule in rules
+        if rule.outcome is not Outcome.allow
+        and fits_statement(rule.match, facts, surely=False)
+        and any_fits(rule.match, wanted)
+    ]
     found = _by_rules(policy, version, strict)
     if found is not None and found.outcome is Outcome.deny:
         message = found.message or f"the policy denies this statement by the rule `{found.rules[0]}`"
         return Decision(Outcome.deny, found.rules, version, message, _NEXT)
     if facts.harmless:
         return found or Decision(Outcome.allow, (_built_in(facts),), version)
-    allowing = [rule for rule in fitting if rule.outcome is Outcome.allow]
+    allowing = [
+        rule for rule in rules if rule.outcome is Outcome.allow and fits_statement(rule.match, facts, surely=True)
+    ]
     covering = [rule.match for rule in (*allowing, *strict)]
     uncovered = [
         need for need in wanted if not is_built_in(need) and not any(surely_fits(match, need) for match in covering)

@@ -95,10 +95,16 @@ def fits_circumstances(match: Match, circumstances: Circumstances) -> bool:
     )
 
 
-def fits_statement(match: Match, facts: Facts) -> bool:
-    """The selectors that speak of the statement as a whole."""
-    if match.kinds is not None and not any(kind_matches(kind, facts.kind) for kind in match.kinds):
-        return False
+def fits_statement(match: Match, facts: Facts, *, surely: bool) -> bool:
+    """The selectors that speak of the statement as a whole.
+
+    A statement can hold others (CTEs, EXPLAIN): for an allow rule (``surely``) all of their kinds must be named, for a
+    review or deny rule one is enough.
+    """
+    if match.kinds is not None:
+        named = [any(kind_matches(entry, kind) for entry in match.kinds) for kind in facts.kinds or (facts.kind,)]
+        if not (all(named) if surely else any(named)):
+            return False
     if match.predicate is None or isinstance(match.predicate, Predicate):
         return match.predicate in (None, facts.predicate)
     return facts.predicate in match.predicate

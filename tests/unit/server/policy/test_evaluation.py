@@ -293,6 +293,18 @@ class TestSelectors:
         for kind, outcome in (("drop_table", "deny"), ("truncate", "deny"), ("select", "allow"), ("drop", "allow")):
             assert decide(rules, statement("ddl public.a", kind=kind)).outcome == outcome
 
+    def test_a_statement_inside_another_counts(self) -> None:
+        """THREATS 2: a DELETE in a CTE is not a SELECT to an allow rule, and is a DELETE to a deny rule."""
+        hidden = statement("read public.a", "write public.a", kinds=("select", "delete"))
+        plain = statement("read public.a")
+        allow = "{name: a, match: {kinds: [select]}, then: allow}"
+
+        assert decide(policy(allow), plain).outcome is Outcome.allow
+        assert decide(policy(allow), hidden).rules == ("default",)
+        assert decide(
+            policy("{name: all, then: allow}", "{name: d, match: {kinds: [delete]}, then: deny}"), hidden
+        ).rules == ("d",)
+
     @pytest.mark.parametrize(
         ("wanted", "given", "outcome"),
         [

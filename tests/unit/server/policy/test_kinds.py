@@ -8,22 +8,12 @@ from hoopd.policy import PolicyError, load
 from hoopd.policy.kinds import KINDS
 from hoopd.sql.kinds import KNOWN, kind_of
 
+TRANSACTIONS = [
+    *("BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "ROLLBACK_TO", "PREPARE"),
+    *("COMMIT_PREPARED", "ROLLBACK_PREPARED"),
+]
 CONTENTS: list[tuple[str, dict[str, object]]] = [
-    *(
-        ("TransactionStmt", {"kind": f"TRANS_STMT_{word}"})
-        for word in [
-            "BEGIN",
-            "START",
-            "COMMIT",
-            "ROLLBACK",
-            "SAVEPOINT",
-            "RELEASE",
-            "ROLLBACK_TO",
-            "PREPARE",
-            "COMMIT_PREPARED",
-            "ROLLBACK_PREPARED",
-        ]
-    ),
+    *(("TransactionStmt", {"kind": f"TRANS_STMT_{word}"}) for word in TRANSACTIONS),
     ("TransactionStmt", {"kind": "?"}),
     ("VariableSetStmt", {"kind": "VAR_SET_MULTI"}),
     ("VariableSetStmt", {"kind": "VAR_RESET_ALL"}),
