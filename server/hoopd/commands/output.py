@@ -20,7 +20,7 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def show(text: str) -> None:
+def write(text: str) -> None:
     """One line for people on stdout: the answer of a command without ``--json``."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

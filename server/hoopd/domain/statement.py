@@ -24,7 +24,7 @@ class SessionState:
 
     ``transaction`` is the status byte of ReadyForQuery: ``I``, ``T`` or ``E``. ``search_path`` is the setting's text.
     ``catalog_changed`` says that this transaction (or, for temporary objects, this session) has made objects that
-    only its own backend sees.
+    only its own backend sees. ``settings_local`` says that the end of this transaction may change settings back.
     """
 
     search_path: str
@@ -34,3 +34,4 @@ class SessionState:
     server_version: int
     catalog_changed: bool = False
     temporary_objects: bool = False
+    settings_local: bool = False

@@ -1,1 +1,1 @@
-"""The interpreter: sockets, upstream connections, tasks and the clock."""
+"""The interpreter: sockets, tasks, the clock. It carries out what the session machine asks for and decides nothing."""

@@ -1,17 +1,16 @@
-"""The clock of the gateway: the one place that asks the system for the time.
-
-Whoever needs the time takes a ``Callable[[], datetime]`` as an argument, so that a test can give its own.
-"""
+"""The one place that knows the time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 from datetime import UTC, datetime
-
-Clock = Callable[[], datetime]
-"""Gives the present time, in UTC."""
 
 
 def now() -> datetime:
-    """The present time, in UTC."""
+    """UTC, aware."""
     return datetime.now(UTC)
+
+
+def monotonic() -> float:
+    """Seconds for measuring; never set back."""
+    return time.monotonic()

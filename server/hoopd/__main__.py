@@ -1,0 +1,29 @@
+"""``hoopd``: the gateway's command. What it needs beside the command's own packages is the extra ``server``."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+NEEDED = ("cryptography", "postgast", "psycopg", "psycopg_pool", "pydantic", "jwt", "yaml")
+
+
+def _installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    if not all(_installed(name) for name in NEEDED):
+        sys.stderr.write("hoopd needs the packages of the gateway: pip install 'hoopctl[server]'\n")
+        raise SystemExit(1)
+    from hoopd.commands.app import run
+
+    raise SystemExit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The command line of ``hoopd``, and its boundary: every error becomes one sentence and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import click
+import typer
+
+from hoopd.commands import output
+from hoopd.commands.analyze import analyze
+from hoopd.commands.check import check
+from hoopd.commands.dev import dev
+from hoopd.commands.migrate import migrate
+from hoopd.commands.serve import serve
+from hoopd.domain.errors import HoopError, InvalidInput
+
+app = typer.Typer(
+    name="hoopd",
+    help="The gateway in front of PostgreSQL: it decides, holds, masks and records.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(serve)
+app.command()(dev)
+app.command()(migrate)
+app.command()(check)
+app.command()(analyze)
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        output.write(f"hoopd {version('hoopctl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """The gateway in front of PostgreSQL."""
+    logging.basicConfig(
+        level=os.environ.get("HOOPD_LOG", "WARNING").upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line; gives the exit code. The one broad except of the commands."""
+    given = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in given
+    try:
+        code = app(args=given, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as problem:
+        return _failed(problem.format_message(), None, as_json, USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except InvalidInput as problem:
+        return _failed(problem.message, problem.hint, as_json, USAGE)
+    except HoopError as problem:
+        return _failed(problem.message, problem.hint, as_json, FAILED)
+    except BaseExceptionGroup as group:
+        known = group.subgroup(HoopError)
+        if known is None:
+            return _unexpected(group, as_json)
+        first = _first(known)
+        return _failed(first.message, first.hint, as_json, FAILED)
+    except BrokenPipeError:
+        return FAILED
+    except Exception as problem:  # noqa: BLE001 - the boundary
+        return _unexpected(problem, as_json)
+
+
+def _first(group: BaseExceptionGroup[HoopError]) -> HoopError:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+def _unexpected(problem: BaseException, as_json: bool) -> int:
+    if os.environ.get("HOOPD_DEBUG"):
+        logging.getLogger("hoopd").critical("unexpected", exc_info=problem)
+    text = f"hoopd failed inside ({type(problem).__name__}): that is a defect"
+    return _failed(text, "run it again with HOOPD_DEBUG=1 and report what it prints", as_json, FAILED)
+
+
+def _failed(message: str, hint: str | None, as_json: bool, code: int) -> int:
+    if as_json:
+        output.emit({"event": "error", "code": code, "message": message, "hint": hint, "request": None})
+    output.say(f"hoopd: {message}" + (f"\n  {hint}" if hint else ""))
+    return code

@@ -1,0 +1,120 @@
+"""``hoopd check``: is everything that the gateway needs there, before it goes live?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hoopd.commands import output
+from hoopd.commands.store import store_of
+from hoopd.domain.errors import HoopError, Unavailable
+from hoopd.identity import TokenVerifier, client_factory
+from hoopd.policy.loading import load as load_policy
+from hoopd.runtime import clock, upstream
+from hoopd.runtime.catalog import CatalogReader
+from hoopd.runtime.target import Target
+from hoopd.settings import Settings, load
+from hoopd.store.migrate import pending
+from hoopd.store.pool import Store
+from hoopd.wiring import oidc_settings, target
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; ``message`` says what is wrong, or what was found."""
+
+    part: str
+    ok: bool
+    message: str
+
+
+def check(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The settings file, hoopd.yaml.")] = Path("hoopd.yaml"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON line for each thing that was looked at.")] = False,
+) -> None:
+    """Look at settings, policy, certificate, provider, store and every database; exit 1 when one of them fails."""
+    settings = load(config)
+    findings = asyncio.run(_findings(settings))
+    for finding in findings:
+        if json:
+            output.emit({"event": "checked", "part": finding.part, "ok": finding.ok, "message": finding.message})
+        else:
+            output.write(f"{'ok    ' if finding.ok else 'FAILED'} {finding.part}: {finding.message}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+async def _findings(settings: Settings) -> list[Finding]:
+    found = [
+        await _tried("policy", lambda: _policy(settings)),
+        await _tried("certificate", lambda: _certificate(settings)),
+        await _tried("provider", lambda: _provider(settings)),
+        await _tried("store", lambda: _store(settings)),
+    ]
+    for each in settings.connections:
+        found.append(await _tried(f"connection {each.name}", lambda each=each: _database(target(each), settings)))  # type: ignore[misc]
+    return found
+
+
+async def _tried(part: str, look: Callable[[], Awaitable[str]]) -> Finding:
+    try:
+        return Finding(part, True, await look())
+    except HoopError as problem:
+        return Finding(part, False, problem.message)
+
+
+async def _policy(settings: Settings) -> str:
+    try:
+        text = settings.policy.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise Unavailable(f"{settings.policy} cannot be read: {problem.strerror}") from None
+    policy = load_policy(text, str(settings.policy), [each.name for each in settings.connections])
+    return f"{len(policy.rules)} rules, {len(policy.masks)} masks"
+
+
+async def _certificate(settings: Settings) -> str:
+    for path in (settings.tls.cert, settings.tls.key):
+        if not path.is_file():
+            raise Unavailable(f"{path} is not there")
+    if settings.tls.key.stat().st_mode & 0o077:
+        raise Unavailable(f"{settings.tls.key} can be read by others: make it 0600")
+    return "there, and the key is the gateway's alone"
+
+
+async def _provider(settings: Settings) -> str:
+    oidc = oidc_settings(settings)
+    await TokenVerifier(oidc, client_factory(oidc), clock.now).check_provider()
+    return oidc.issuer
+
+
+async def _store(settings: Settings) -> str:
+    if settings.store.dsn is None:
+        return "the gateway's own, in its data directory"
+    with store_of(settings) as used:
+        store = Store(used.dsn)
+        await store.open()
+        try:
+            async with store.connection() as connection:
+                missing = await pending(connection)
+        finally:
+            await store.close()
+    if missing:
+        raise Unavailable(f"{len(missing)} migrations are missing: run `hoopd migrate`")
+    return "reached, and its schema is up to date"
+
+
+async def _database(database: Target, settings: Settings) -> str:
+    opened = await upstream.connect(database, {"application_name": "hoopd check"}, settings.limits.message)
+    version = opened.parameters.get("server_version", "?")
+    opened.close()
+    reader = CatalogReader(database)
+    try:
+        catalog = await reader.current()
+    finally:
+        await reader.close()
+    return f"PostgreSQL {version}, {len(catalog.relations)} relations, TLS {database.tls.value}"

@@ -1,0 +1,59 @@
+"""``hoopd serve``: the gateway itself, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hoopd.commands import output
+from hoopd.commands.store import store_of
+from hoopd.settings import load
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The settings file, hoopd.yaml.")]
+
+
+def serve(
+    config: Config = Path("hoopd.yaml"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON line when ready, one when stopping.")] = False,
+    parent_pipe: Annotated[
+        int | None,
+        typer.Option("--parent-pipe", metavar="FD", help="Stop when this inherited pipe is closed at its other end."),
+    ] = None,
+) -> None:
+    """Serve until Ctrl-C or SIGTERM. Sessions are ended with 57P01; nothing that was recorded is lost."""
+    settings = load(config)
+    with store_of(settings) as store:
+        asyncio.run(_serve(config, store.dsn, migrating=store.own, as_json=json, parent_pipe=parent_pipe))
+
+
+async def _serve(config: Path, dsn: str, *, migrating: bool, as_json: bool, parent_pipe: int | None) -> None:
+    from hoopd.wiring import serving
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    if parent_pipe is not None:
+        loop.add_reader(parent_pipe, _when_closed, parent_pipe, stop)
+    async with serving(load(config), dsn, migrating=migrating) as served:
+        address = f"{served.host}:{served.port}"
+        if as_json:
+            output.emit({"event": "ready", "gateway": address, "pid": os.getpid()})
+        else:
+            output.say(f"hoopd serves on {address}")
+        await stop.wait()
+        if as_json:
+            output.emit({"event": "stopping", "gateway": address})
+        else:
+            output.say("hoopd is stopping: open sessions are ended")
+
+
+def _when_closed(descriptor: int, stop: asyncio.Event) -> None:
+    if not os.read(descriptor, 4096):
+        asyncio.get_running_loop().remove_reader(descriptor)
+        stop.set()

@@ -1,0 +1,223 @@
+"""The first minute of a client connection: encryption requests, start-up parameters, the tunnel's password.
+
+The user name and password that a client sends never reach the database. Start-up options are taken from a list: what
+could change identity, lexing or name resolution behind the policy's back is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hoopd.pgwire import backend, startup
+from hoopd.pgwire.errors import ErrorFields, WireError
+from hoopd.pgwire.framing import Frame, FrameReader, StartupReader
+from hoopd.pgwire.scram import MECHANISM, ScramServer, Verifier
+from hoopd.runtime.pipe import ClientPipe
+
+STARTUP_SECONDS = 60.0
+PASSWORD_LIMIT = 4096
+
+PASSED_ON = frozenset(
+    {
+        "application_name",
+        "bytea_output",
+        "datestyle",
+        "default_transaction_deferrable",
+        "default_transaction_isolation",
+        "default_transaction_read_only",
+        "extra_float_digits",
+        "geqo",
+        "idle_in_transaction_session_timeout",
+        "intervalstyle",
+        "jit",
+        "lock_timeout",
+        "statement_timeout",
+        "timezone",
+    }
+)
+"""Start-up parameters that reach the database as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A client that knows the tunnel's password. ``rest`` are bytes that came behind its last message."""
+
+    user: str
+    application: str
+    parameters: Mapping[str, str]
+    frames: FrameReader
+    early: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAttempt:
+    pid: int
+    secret: bytes
+
+
+async def enter(
+    pipe: ClientPipe, verifier: Verifier, database: str, message_limit: int
+) -> Entry | CancelAttempt | None:
+    """Read what the client asks for and check its password. None: it left, or was told why it may not stay.
+
+    ``database`` is the connection's: another name is refused.
+    """
+    try:
+        async with asyncio.timeout(STARTUP_SECONDS):
+            return await _enter(pipe, verifier, database, message_limit)
+    except TimeoutError:
+        await _fatal(pipe, "08006", f"start-up took more than {STARTUP_SECONDS:.0f} s")
+    except WireError as problem:
+        if not problem.silent:
+            await _fatal(pipe, problem.sqlstate, problem.message)
+    return None
+
+
+async def _fatal(pipe: ClientPipe, sqlstate: str, message: str) -> None:
+    await pipe.write(backend.make_error(ErrorFields("FATAL", sqlstate, message)))
+
+
+async def _enter(
+    pipe: ClientPipe, verifier: Verifier, database: str, message_limit: int
+) -> Entry | CancelAttempt | None:
+    first = StartupReader()
+    for _ in range(3):
+        packet = await _first_packet(pipe, first)
+        match packet:
+            case None:
+                return None
+            case startup.EncryptionRequest():
+                await pipe.write(startup.REFUSE_ENCRYPTION)
+            case startup.CancelRequest(pid=pid, secret=secret):
+                return CancelAttempt(pid, secret)
+            case startup.StartupMessage():
+                return await _signed_in(pipe, packet, first.finish(), verifier, database, message_limit)
+    raise WireError("08P01", "too many encryption requests")
+
+
+async def _first_packet(pipe: ClientPipe, reader: StartupReader) -> startup.FirstPacket | None:
+    body = reader.feed(b"")
+    while body is None:
+        data = await pipe.read()
+        if not data:
+            return None
+        body = reader.feed(data)
+    return startup.read_first_packet(body)
+
+
+async def _signed_in(
+    pipe: ClientPipe,
+    message: startup.StartupMessage,
+    rest: bytes,
+    verifier: Verifier,
+    database: str,
+    message_limit: int,
+) -> Entry | None:
+    parameters = check_parameters(message.parameters, database)
+    unknown = [name for name in message.parameters if name.startswith("_pq_.")]
+    if message.minor > 0 or unknown:
+        await pipe.write(startup.make_negotiate_version(unknown))
+    frames = FrameReader(PASSWORD_LIMIT)
+    early = list(frames.feed(rest))
+    scram = ScramServer(verifier, secrets.token_urlsafe(24))
+    await pipe.write(backend.make_authentication_sasl([MECHANISM]))
+    initial = await _password(pipe, frames, early)
+    if initial is None:
+        return None
+    mechanism, _, tail = initial.partition(b"\x00")
+    if len(tail) < 4 or int.from_bytes(tail[:4], "big") != len(tail) - 4:
+        raise WireError("08P01", "malformed SASL message")
+    await pipe.write(
+        backend.make_authentication_sasl_continue(scram.first(mechanism.decode("latin-1"), tail[4:])),
+    )
+    final = await _password(pipe, frames, early)
+    if final is None:
+        return None
+    await pipe.write(backend.make_authentication_sasl_final(scram.final(final)) + backend.AUTHENTICATION_OK)
+    if frames.buffered or early:
+        raise WireError("08P01", "the client sent messages before it was told that it is signed in")
+    application = message.parameters.get("application_name", "")
+    return Entry(message.parameters["user"], application, parameters, FrameReader(message_limit), ())
+
+
+async def _password(pipe: ClientPipe, frames: FrameReader, early: list[Frame]) -> bytes | None:
+    while not early:
+        data = await pipe.read()
+        if not data:
+            return None
+        early += frames.feed(data)
+    frame = early.pop(0)
+    if frame.kind != "p":
+        raise WireError("08P01", f"expected a password message, got {frame.kind!r}")
+    return frame.body
+
+
+def check_parameters(given: Mapping[str, str], database: str) -> dict[str, str]:
+    """The start-up parameters that reach the database.
+
+    Raises:
+        WireError: one that is refused, with what to do.
+    """
+    if not given.get("user"):
+        raise WireError("28000", "no PostgreSQL user name specified in startup packet")
+    wanted = given.get("database") or given["user"]
+    if wanted != database:
+        raise WireError("3D000", f'this tunnel is for the database "{database}", not "{wanted}"')
+    if given.get("replication", "false").lower() not in ("false", "off", "no", "0"):
+        raise WireError("0A000", "replication is refused by the gateway")
+    passed: dict[str, str] = {}
+    for name, value in {**given, **_options(given.get("options", ""))}.items():
+        _pass_on(passed, name, value)
+    return passed
+
+
+def _pass_on(passed: dict[str, str], name: str, value: str) -> None:
+    lower = name.lower()
+    if lower in ("user", "database", "replication", "options") or lower.startswith("_pq_."):
+        return
+    if lower == "client_encoding":
+        if value.strip("'\"").lower().replace("-", "").replace("_", "") not in ("utf8", "unicode", "auto"):
+            raise WireError("0A000", f"client_encoding {value} is refused: the gateway reads UTF8 only")
+    elif lower == "standard_conforming_strings":
+        if value.lower() not in ("on", "true", "yes", "1"):
+            raise WireError("0A000", "standard_conforming_strings is pinned to on by the gateway")
+    elif lower in PASSED_ON:
+        passed[name] = value
+    else:
+        raise WireError("0A000", f'start-up option "{name}" is refused by the gateway: use SET after connecting')
+
+
+def _options(text: str) -> dict[str, str]:
+    """The settings in a libpq ``options`` string: ``-c name=value`` or ``--name=value``, backslash escapes a blank."""
+    found: dict[str, str] = {}
+    words = _words(text)
+    while words:
+        word = words.pop(0)
+        if word == "-c" and words:
+            setting = words.pop(0)
+        elif word.startswith(("--", "-c")):
+            setting = word[2:]
+        else:
+            raise WireError("0A000", f'start-up option "{word}" is refused by the gateway')
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise WireError("22023", f'start-up option "{setting}" has no value')
+        found[name.replace("-", "_")] = value
+    return found
+
+
+def _words(text: str) -> list[str]:
+    words: list[str] = []
+    word, escaped, started = "", False, False
+    for letter in text:
+        if escaped or (letter != "\\" and not letter.isspace()):
+            word, escaped, started = word + letter, False, True
+        elif letter == "\\":
+            escaped = True
+        elif started:
+            words.append(word)
+            word, started = "", False
+    return [*words, word] if started else words

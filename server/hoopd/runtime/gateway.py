@@ -1,0 +1,310 @@
+"""The gateway as its servicers see it: which connections there are, and one client connection from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from hoopd.approvals.broker import Broker
+from hoopd.domain.connection import Connection
+from hoopd.domain.decision import Outcome
+from hoopd.domain.errors import HoopError, NotFound, Refused, Unavailable
+from hoopd.domain.events import SessionStarted
+from hoopd.domain.ids import SessionId
+from hoopd.domain.principal import Principal
+from hoopd.domain.statement import SessionState
+from hoopd.identity import Purpose, TokenVerifier
+from hoopd.masking.values import MaskContext
+from hoopd.pgwire import backend
+from hoopd.pgwire.errors import ErrorFields, WireError
+from hoopd.pgwire.scram import Verifier
+from hoopd.policy.evaluation import connect_decision
+from hoopd.policy.matching import Circumstances
+from hoopd.recording.recorder import Recorder
+from hoopd.runtime import clock, upstream
+from hoopd.runtime.catalog import CatalogReader
+from hoopd.runtime.entrance import CancelAttempt, Entry, enter
+from hoopd.runtime.holds import Asker, Holds
+from hoopd.runtime.judging import Judging
+from hoopd.runtime.pipe import ClientPipe
+from hoopd.runtime.policies import Policies
+from hoopd.runtime.registry import Live, Registry, new_session_id
+from hoopd.runtime.runner import Parts, SessionRunner
+from hoopd.runtime.target import Target
+from hoopd.runtime.visa import Visa
+from hoopd.session import events
+from hoopd.session.machine import SessionMachine
+
+SERVERS = range(14, 19)
+"""Major versions of PostgreSQL that the analysis knows (DESIGN.md section 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a tunnel says of a new client connection. ``host`` and ``client_version`` are the client's own words."""
+
+    connection: str
+    scram_verifier: str
+    reason: str
+    client_version: str
+    host: str
+    tunnel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    cause: str
+    message: str
+
+
+class TunnelPipe(ClientPipe, Protocol):
+    """A client pipe on which fresh tokens come as well."""
+
+    visa: Visa | None
+
+    async def opened(self, session: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the gateway is made of; wired in ``hoopd.wiring``."""
+
+    targets: Mapping[str, Target]
+    verifier: TokenVerifier
+    policies: Policies
+    recorder: Recorder
+    broker: Broker
+    mask_context: MaskContext
+    redaction_key: bytes
+    message_limit: int
+
+
+class Gateway:
+    """Serves client connections until ``stop``."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._catalogs = {name: CatalogReader(target) for name, target in services.targets.items()}
+        self.registry = Registry()
+        self._stopping: str | None = None
+
+    # Connections
+
+    def connections(self, principal: Principal) -> list[tuple[Connection, Outcome]]:
+        """The connections that ``principal`` may open or ask to open, and which of the two."""
+        shown: list[tuple[Connection, Outcome]] = []
+        for name in sorted(self._services.targets):
+            connection = self._services.targets[name].connection
+            outcome = self._access(principal, connection)
+            if outcome is not Outcome.deny:
+                shown.append((connection, outcome))
+        return shown
+
+    def may_open(self, principal: Principal, name: str) -> Connection:
+        """The connection of that name, if ``principal`` may open it.
+
+        Raises:
+            NotFound: there is none, or none that this principal may know of.
+            Refused: it needs a review, which this gateway does not do for connections yet.
+        """
+        target = self._services.targets.get(name)
+        outcome = self._access(principal, target.connection) if target is not None else Outcome.deny
+        if target is None or outcome is Outcome.deny:
+            known = ", ".join(c.name for c, _ in self.connections(principal))
+            hint = f"yours are: {known}" if known else "you may open none; ask whoever keeps the policy"
+            raise NotFound(f'there is no connection "{name}" that you may open', hint=hint)
+        if outcome is Outcome.review:
+            raise Refused(f'opening "{name}" needs a review, which cannot be asked for yet')
+        return target.connection
+
+    def _access(self, principal: Principal, connection: Connection) -> Outcome:
+        in_force = self._services.policies.current
+        circumstances = Circumstances(principal, connection, "")
+        return connect_decision(in_force.policy, in_force.version, circumstances).outcome
+
+    # Sessions
+
+    async def serve(self, pipe: TunnelPipe, principal: Principal, opening: Opening) -> Ended:
+        """One client connection, from its start-up packet to its end."""
+        connection = self.may_open(principal, opening.connection)
+        try:
+            verifier = Verifier.parse(opening.scram_verifier)
+        except WireError as problem:
+            raise Refused(problem.message) from None
+        entry = await enter(pipe, verifier, connection.database, self._services.message_limit)
+        match entry:
+            case None:
+                return Ended("client", "the client did not sign in to the tunnel")
+            case CancelAttempt(pid=pid, secret=secret):
+                self.registry.cancel(principal.key, pid, secret)
+                return Ended("client", "cancel request")
+            case Entry():
+                try:
+                    return await self._session(pipe, principal, opening, entry)
+                except HoopError as problem:
+                    await pipe.write(_fatal(problem))
+                    return Ended("refused", problem.message)
+
+    async def _session(self, pipe: TunnelPipe, principal: Principal, opening: Opening, entry: Entry) -> Ended:
+        if self._stopping is not None:
+            raise Unavailable(self._stopping, sqlstate="57P03")
+        target = self._services.targets[opening.connection]
+        key = self.registry.new_key(principal.key)
+        session = new_session_id()
+        self._services.recorder.check_ready()
+        database = await upstream.connect(target, _parameters(entry, session, principal), self._services.message_limit)
+        try:
+            visa = self._visa(pipe, principal, target)
+            runner = self._runner(pipe, visa, opening, entry, session, target, database)
+            for name, value in database.parameters.items():
+                await pipe.write(backend.make_parameter_status(name, value))
+            await pipe.write(backend.make_backend_key(key[0], int.from_bytes(key[1], "big")))
+            await pipe.opened(session)
+            return await self._run(runner, visa, session, principal, key)
+        finally:
+            database.close()
+
+    def _visa(self, pipe: TunnelPipe, principal: Principal, target: Target) -> Visa:
+        async def verify(token: str) -> Principal:
+            return await self._services.verifier.verify(token, Purpose.session)
+
+        def check(renewed: Principal) -> None:
+            self.may_open(renewed, target.connection.name)
+
+        visa = Visa(principal, verify, check)
+        pipe.visa = visa
+        return visa
+
+    def _runner(
+        self,
+        pipe: TunnelPipe,
+        visa: Visa,
+        opening: Opening,
+        entry: Entry,
+        session: SessionId,
+        target: Target,
+        database: upstream.Upstream,
+    ) -> SessionRunner:
+        services, connection, catalog = self._services, target.connection, self._catalogs[target.connection.name]
+        state = _first_state(target, database)
+        record = services.recorder.open(session)
+        record.append(_started(session, visa.principal, connection, target.user, opening, entry, database))
+        judging = Judging(
+            visa, connection, entry.application, catalog, services.policies, services.recorder, services.redaction_key
+        )
+        asker = Asker(session, visa.principal, connection, entry.application, opening.reason)
+        parts = Parts(
+            pipe=pipe,
+            frames=entry.frames,
+            database=database,
+            target=target,
+            machine=SessionMachine(state, services.mask_context),
+            record=record,
+            holds=Holds(services.broker, asker),
+            judge_now=judging.now,
+            judge_later=judging.later,
+            catalog_changed=catalog.changed,
+        )
+        return SessionRunner(parts)
+
+    async def _run(
+        self, runner: SessionRunner, visa: Visa, session: SessionId, principal: Principal, key: tuple[int, bytes]
+    ) -> Ended:
+        def end(cause: str, sqlstate: str, message: str) -> None:
+            runner.post(events.EndAsked(cause, sqlstate, message))
+
+        async def watch() -> None:
+            end("expired", "28000", await visa.until_void())
+
+        def cancel() -> None:
+            runner.post(events.CancelAsked())
+
+        self.registry.add(Live(session, principal.key, key[0], key[1], cancel, end))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(watch())
+                await runner.run()
+                watching.cancel()
+        finally:
+            self.registry.remove(key[0])
+        return Ended(runner.cause, runner.message)
+
+    async def stop(self, message: str) -> None:
+        """Refuse new sessions and end those that are open."""
+        self._stopping = message
+        self.registry.end_all("gateway", "57P01", message)
+        for _ in range(100):
+            if not len(self.registry):
+                break
+            await asyncio.sleep(0.05)
+
+    async def close(self) -> None:
+        for catalog in self._catalogs.values():
+            await catalog.close()
+
+
+def _fatal(problem: HoopError) -> bytes:
+    return backend.make_error(ErrorFields("FATAL", problem.sqlstate, problem.message, hint=problem.hint))
+
+
+def _parameters(entry: Entry, session: SessionId, principal: Principal) -> dict[str, str]:
+    return {
+        **entry.parameters,
+        "client_encoding": "UTF8",
+        "standard_conforming_strings": "on",
+        "hoop.session": session,
+        "hoop.principal": principal.name,
+    }
+
+
+def server_version(text: str) -> int:
+    """PostgreSQL's number for a version text such as ``18.6`` or ``15.18 (Debian …)``; 0 when it cannot be read."""
+    number = text.split(" ", maxsplit=1)[0]
+    major, _, minor = number.partition(".")
+    if not major.isdigit():
+        major = "".join(letter for letter in major if letter.isdigit()) or "0"
+    return int(major) * 10_000 + (int(minor) if minor.isdigit() else 0)
+
+
+def _first_state(target: Target, database: upstream.Upstream) -> SessionState:
+    text = database.parameters.get("server_version", "")
+    version = server_version(text)
+    if version // 10_000 not in SERVERS:
+        raise Unavailable(f"the database of {target.connection.name} is PostgreSQL {text}; the gateway speaks 14 to 18")
+    return SessionState(
+        search_path=database.parameters.get("search_path", ""),
+        role="none",
+        user=target.user,
+        transaction="I",
+        server_version=version,
+    )
+
+
+def _started(
+    session: SessionId,
+    principal: Principal,
+    connection: Connection,
+    role: str,
+    opening: Opening,
+    entry: Entry,
+    database: upstream.Upstream,
+) -> SessionStarted:
+    return SessionStarted(
+        session=session,
+        at=clock.now(),
+        issuer=principal.issuer,
+        subject=principal.subject,
+        email=principal.email,
+        groups=principal.groups,
+        connection=connection.name,
+        database=connection.database,
+        role=role,
+        application=entry.application,
+        host=opening.host,
+        client_version=opening.client_version,
+        server_version=database.parameters.get("server_version", ""),
+        reason=opening.reason,
+        tunnel=opening.tunnel,
+    )

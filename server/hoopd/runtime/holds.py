@@ -1,0 +1,139 @@
+"""A session's held statement, between the machine and the broker.
+
+At most one request is open for a session. Whatever happens to the session, ``abandon`` leaves none of its requests
+waiting for people in vain.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hoopd.approvals.broker import Broker
+from hoopd.approvals.snapshots import digest
+from hoopd.domain.connection import Connection
+from hoopd.domain.errors import HoopError
+from hoopd.domain.ids import RequestId, SessionId
+from hoopd.domain.principal import Principal
+from hoopd.domain.request import Request, RequestState, Snapshot
+from hoopd.runtime import clock
+from hoopd.session import commands, events
+
+log = logging.getLogger("hoopd.session")
+
+Post = Callable[[events.Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """What every request of a session has in common."""
+
+    session: SessionId
+    principal: Principal
+    connection: Connection
+    application: str
+    reason: str
+
+
+class Holds:
+    """The requests of one session."""
+
+    def __init__(self, broker: Broker, asker: Asker) -> None:
+        self._broker = broker
+        self._asker = asker
+        self._open: Request | None = None
+        self._running: set[RequestId] = set()
+
+    @property
+    def until(self) -> datetime | None:
+        """Until when the open request is held."""
+        return self._open.hold_until if self._open is not None else None
+
+    async def hold(self, asked: commands.Raise, post: Post) -> None:
+        """Raise a request and wait for people; posts Raised, Reminded …, and Settled (or JudgingFailed)."""
+        try:
+            self._open = request = await self._broker.raise_request(self._snapshot(asked))
+        except HoopError as problem:
+            post(events.JudgingFailed(asked.ticket, problem.sqlstate, problem.message))
+            return
+        people, hold = waiting_for(request), request.hold_until - request.created
+        rules = request.snapshot.rules
+        post(events.Raised(asked.ticket, request.id, people, rules, round(hold.total_seconds()), request.expires))
+
+        def remind(now: Request) -> None:
+            left = max(timedelta(0), now.hold_until - clock.now())
+            post(events.Reminded(asked.ticket, waiting_for(now), round(left.total_seconds())))
+
+        try:
+            settled = await self._broker.wait(request.id, on_reminder=remind)
+        except HoopError as problem:
+            post(events.Settled(asked.ticket, RequestState.cancelled, (), problem.message))
+        else:
+            post(events.Settled(asked.ticket, settled.state, settled.words, settled.message))
+
+    async def consume(self, asked: commands.Consume, post: Post) -> None:
+        """Use the approval up; posts Consumed."""
+        request = self._open
+        ok = False
+        if request is not None:
+            try:
+                ok = await self._broker.consume(request.id, digest(request.snapshot))
+            except HoopError as problem:
+                log.warning("an approval could not be used: %s", problem.message)
+        if ok and request is not None:
+            self._running.add(request.id)
+        post(events.Consumed(asked.ticket, ok))
+
+    async def withdraw(self, why: str) -> None:
+        request, self._open = self._open, None
+        if request is not None and request.id not in self._running:
+            await self._broker.withdraw(request.id, why)
+
+    async def finish(self, request: RequestId) -> None:
+        await self._broker.finish(request)
+        self._running.discard(request)
+
+    async def abandon(self, why: str) -> None:
+        """The session is over: withdraw what waits, finish what ran."""
+        await self.withdraw(why)
+        for request in list(self._running):
+            await self.finish(request)
+
+    def _snapshot(self, asked: commands.Raise) -> Snapshot:
+        asker, verdict = self._asker, asked.verdict
+        principal, state = asker.principal, asked.state
+        assert verdict.decision.review is not None
+        return Snapshot(
+            session=asker.session,
+            statement=asked.statement,
+            connection=asker.connection.name,
+            issuer=principal.issuer,
+            subject=principal.subject,
+            email=principal.email,
+            groups=principal.groups,
+            database=asker.connection.database,
+            role=state.role if state.role != "none" else state.user,
+            search_path=state.search_path,
+            sql=verdict.sql,
+            params=asked.params,
+            param_digest=asked.param_digest,
+            facts=tuple(statement.summary for statement in verdict.statements),
+            rules=verdict.decision.rules,
+            terms=verdict.decision.review,
+            policy_version=verdict.decision.policy_version,
+            reason=asker.reason,
+            application=asker.application,
+            transaction=state.transaction,
+            labels=dict(asker.connection.labels),
+        )
+
+
+def waiting_for(request: Request) -> tuple[str, ...]:
+    """Who is still waited for, in words: one entry for each set of seats."""
+    words = []
+    for seats in request.snapshot.terms.seats:
+        groups = " or ".join(sorted(seats.groups))
+        words.append(groups if seats.needed == 1 else f"{seats.needed} of {groups}")
+    return tuple(dict.fromkeys(words))

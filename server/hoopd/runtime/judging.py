@@ -1,0 +1,64 @@
+"""Verdicts for one session: the catalog of the moment, the policy in force, the principal as last verified.
+
+A plain read that nothing masks is judged from a catalog that may be a second old; everything else from one that was
+looked at after the question was put.
+"""
+
+from __future__ import annotations
+
+from hoopd.domain.connection import Connection
+from hoopd.policy.matching import Circumstances
+from hoopd.recording.recorder import Recorder
+from hoopd.runtime.catalog import CatalogReader
+from hoopd.runtime.policies import Policies
+from hoopd.runtime.visa import Visa
+from hoopd.session.commands import Judge
+from hoopd.session.judgement import Verdict, judge
+from hoopd.sql.catalog import Catalog
+from hoopd.sql.facts import Effect
+
+_HARMLESS = frozenset({Effect.read, Effect.transaction, Effect.session})
+
+
+class Judging:
+    """Both of its methods raise HoopError where no verdict can be had (INV-2)."""
+
+    def __init__(
+        self,
+        visa: Visa,
+        connection: Connection,
+        application: str,
+        catalog: CatalogReader,
+        policies: Policies,
+        recorder: Recorder,
+        redaction_key: bytes,
+    ) -> None:
+        self._visa = visa
+        self._connection = connection
+        self._application = application
+        self._catalog = catalog
+        self._policies = policies
+        self._recorder = recorder
+        self._redaction_key = redaction_key
+
+    def now(self, asked: Judge) -> Verdict | None:
+        """The verdict, if it can be given without waiting."""
+        self._recorder.check_ready()
+        catalog = self._catalog.fresh()
+        if catalog is None:
+            return None
+        verdict = self._judge(asked, catalog)
+        plain = all(
+            statement.facts.effects <= _HARMLESS and statement.facts.error is None and not statement.facts.barrier
+            for statement in verdict.statements
+        )
+        return verdict if plain and not verdict.masking else None
+
+    async def later(self, asked: Judge) -> Verdict:
+        """The verdict under the catalog as it is now."""
+        catalog = await self._catalog.current()
+        return self._judge(asked, catalog)
+
+    def _judge(self, asked: Judge, catalog: Catalog) -> Verdict:
+        circumstances = Circumstances(self._visa.principal, self._connection, self._application)
+        return judge(asked.text, asked.state, catalog, self._policies.current, circumstances, self._redaction_key)

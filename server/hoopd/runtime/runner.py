@@ -1,0 +1,278 @@
+"""One session's interpreter: carries out the machine's commands, in order, and feeds it what happens.
+
+It owns the tasks of the session and both ends of its bytes. At most one read of each side is under way unhandled, so
+a slow reader stops its own database connection and nothing else (INV-9). A record that cannot be written ends the
+session before anything after it is carried out (INV-3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from hoopd.domain.errors import HoopError, LimitExceeded, Unavailable
+from hoopd.domain.events import SessionEnded, StatementFinished, StatementStarted
+from hoopd.domain.ids import StatementNo
+from hoopd.pgwire import backend
+from hoopd.pgwire.errors import ErrorFields, WireError
+from hoopd.pgwire.framing import FrameReader
+from hoopd.recording.session import SessionRecord
+from hoopd.runtime import clock, upstream
+from hoopd.runtime.holds import Holds
+from hoopd.runtime.pipe import ClientPipe, SideBand
+from hoopd.runtime.target import Target
+from hoopd.session import commands, events
+from hoopd.session.client import MAX_INBOX_BYTES
+from hoopd.session.judgement import Verdict
+from hoopd.session.machine import SessionMachine
+
+log = logging.getLogger("hoopd.session")
+
+WRITE_AT = 64 * 1024
+GRACE_SECONDS = 5.0
+
+JudgeNow = Callable[[commands.Judge], Verdict | None]
+JudgeLater = Callable[[commands.Judge], Awaitable[Verdict]]
+
+
+class SessionOver(Exception):
+    """The machine has said End; unwinds the session's task group."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """What one session is made of."""
+
+    pipe: ClientPipe
+    frames: FrameReader
+    database: upstream.Upstream
+    target: Target
+    machine: SessionMachine
+    record: SessionRecord
+    holds: Holds
+    judge_now: JudgeNow
+    judge_later: JudgeLater
+    catalog_changed: Callable[[], None]
+
+
+class SessionRunner:
+    """Runs one session to its end. ``post`` takes events from outside (cancel, end)."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._queue: asyncio.Queue[tuple[tuple[events.Event, ...], asyncio.Event | None]] = asyncio.Queue()
+        self._room = asyncio.Event()
+        self._to_client = bytearray()
+        self._to_server = bytearray()
+        self._started: dict[StatementNo, float] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self.cause = "gateway"
+        self.message = "the session ended"
+
+    def post(self, event: events.Event) -> None:
+        """Feed one event, from any part of the gateway's event loop."""
+        self._queue.put_nowait(((event,), None))
+
+    async def run(self) -> None:
+        """Return when the session is over; both sides are closed and the record has its end."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                await self._carry_out(self._parts.machine.open())
+                await self._flush()
+                tasks.create_task(self._read_client())
+                tasks.create_task(self._read_server())
+                tasks.create_task(self._main())
+        except* SessionOver:
+            log.debug("session over: %s", self.message)
+        finally:
+            self._parts.database.close()
+            await self._parts.holds.abandon(self.message)
+            self._end_record()
+            await self._say_goodbye()
+
+    async def _say_goodbye(self) -> None:
+        """What the client has still to be told, if it takes it."""
+        if self._to_client:
+            data, self._to_client = bytes(self._to_client), bytearray()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE_SECONDS):
+                    await self._parts.pipe.write(data)
+
+    def _end_record(self) -> None:
+        if self._parts.record.usable:
+            try:
+                self._parts.record.append(SessionEnded(self.cause, self.message))
+            except HoopError as problem:
+                log.warning("the end of a session could not be recorded: %s", problem.message)
+        self._parts.record.close()
+
+    # Reading
+
+    async def _read_client(self) -> None:
+        pipe, machine = self._parts.pipe, self._parts.machine
+        while True:
+            while machine.inbox_bytes > MAX_INBOX_BYTES:
+                self._room.clear()
+                await self._room.wait()
+            data = await pipe.read()
+            if not data:
+                self.post(events.ClientGone())
+                return
+            try:
+                frames = tuple(events.ClientSent(frame) for frame in self._parts.frames.feed(data))
+            except WireError as problem:
+                self.post(events.EndAsked("client", problem.sqlstate, problem.message))
+                return
+            await self._hand_over(frames)
+
+    async def _read_server(self) -> None:
+        database = self._parts.database
+        while True:
+            try:
+                frames = await database.read()
+            except OSError as problem:
+                why = problem.strerror or "the connection was lost"
+                self.post(events.ServerGone(f"the connection to the database was lost: {why}"))
+                return
+            except WireError as problem:
+                self.post(events.EndAsked("database", problem.sqlstate, f"from the database: {problem.message}"))
+                return
+            if not frames:
+                self.post(events.ServerGone("the database closed the connection"))
+                return
+            await self._hand_over(tuple(events.ServerSent(frame) for frame in frames))
+
+    async def _hand_over(self, batch: tuple[events.Event, ...]) -> None:
+        if batch:
+            handled = asyncio.Event()
+            self._queue.put_nowait((batch, handled))
+            await handled.wait()
+
+    # Carrying out
+
+    async def _main(self) -> None:
+        while True:
+            batch, handled = await self._queue.get()
+            for event in batch:
+                await self._carry_out(self._parts.machine.receive(event))
+            if handled is not None:
+                handled.set()
+            if self._queue.empty() or len(self._to_client) + len(self._to_server) >= WRITE_AT:
+                await self._flush()
+            if self._parts.machine.inbox_bytes <= MAX_INBOX_BYTES:
+                self._room.set()
+
+    async def _flush(self) -> None:
+        if self._to_server:
+            data, self._to_server = bytes(self._to_server), bytearray()
+            try:
+                await self._parts.database.write(data)
+            except OSError as problem:
+                why = problem.strerror or "the connection was lost"
+                self.post(events.ServerGone(f"the connection to the database was lost: {why}"))
+        if self._to_client:
+            data, self._to_client = bytes(self._to_client), bytearray()
+            await self._parts.pipe.write(data)
+
+    async def _carry_out(self, todo: list[commands.Command]) -> None:
+        waiting = list(reversed(todo))
+        while waiting:
+            command = waiting.pop()
+            match command:
+                case commands.ToClient(data=data):
+                    self._to_client += data
+                    if len(self._to_client) >= WRITE_AT:
+                        await self._flush()
+                case commands.ToServer(data=data):
+                    self._to_server += data
+                case commands.Record(event=event):
+                    self._record(event)
+                case commands.Judge():
+                    waiting += reversed(self._judge(command))
+                case commands.Tell():
+                    await self._tell(command)
+                case commands.End(cause=cause, message=message):
+                    await self._end(cause, message)
+                case _:
+                    self._ask(command)
+
+    def _ask(self, command: commands.Command) -> None:
+        """Commands whose answer, if any, comes later."""
+        holds, tasks = self._parts.holds, self._group
+        match command:
+            case commands.Raise():
+                tasks.create_task(holds.hold(command, self.post))
+            case commands.Withdraw(why=why):
+                tasks.create_task(holds.withdraw(why))
+            case commands.Consume():
+                tasks.create_task(holds.consume(command, self.post))
+            case commands.Finish(request=request):
+                tasks.create_task(holds.finish(request))
+            case commands.CancelServer():
+                database = self._parts.database
+                tasks.create_task(upstream.cancel(self._parts.target, database.pid, database.secret))
+            case commands.CatalogChanged():
+                self._parts.catalog_changed()
+            case _:
+                raise AssertionError(command)
+
+    @property
+    def _group(self) -> asyncio.TaskGroup:
+        assert self._tasks is not None
+        return self._tasks
+
+    def _judge(self, command: commands.Judge) -> list[commands.Command]:
+        try:
+            verdict = self._parts.judge_now(command)
+        except HoopError as problem:
+            return self._parts.machine.receive(_failed(command, problem))
+        if verdict is None:
+            self._group.create_task(self._judge_later(command))
+            return []
+        return self._parts.machine.receive(events.Judged(command.ticket, verdict))
+
+    async def _judge_later(self, command: commands.Judge) -> None:
+        try:
+            verdict = await self._parts.judge_later(command)
+        except HoopError as problem:
+            self.post(_failed(command, problem))
+        else:
+            self.post(events.Judged(command.ticket, verdict))
+
+    def _record(self, event: object) -> None:
+        match event:
+            case StatementStarted(statement=number):
+                self._started[number] = clock.monotonic()
+            case StatementFinished(statement=number):
+                began = self._started.pop(number, None)
+                event = replace(event, duration_ms=(clock.monotonic() - began) * 1000 if began is not None else 0.0)
+        try:
+            self._parts.record.append(event)  # type: ignore[arg-type]
+        except (Unavailable, LimitExceeded) as problem:
+            self._refuse_unrecorded(problem)
+
+    def _refuse_unrecorded(self, problem: HoopError) -> None:
+        """What cannot be recorded does not run: nothing that was asked for after it is carried out."""
+        self._to_server.clear()
+        log.error("a session ends: its record cannot be written: %s", problem.message)
+        self.cause, self.message = "gateway", problem.message
+        text = f"the session cannot be recorded and was ended: {problem.message}"
+        self._to_client += backend.make_error(ErrorFields("FATAL", "58030", text))
+        raise SessionOver from None
+
+    async def _tell(self, told: commands.Tell) -> None:
+        until = self._parts.holds.until if told.event == "held" else None
+        line = SideBand(told.event, told.request, told.message, told.sql, told.waiting_for, until)
+        await self._parts.pipe.tell(line)
+
+    async def _end(self, cause: str, message: str) -> None:
+        self.cause, self.message = cause, message
+        raise SessionOver
+
+
+def _failed(command: commands.Judge, problem: HoopError) -> events.JudgingFailed:
+    return events.JudgingFailed(command.ticket, problem.sqlstate, problem.message)

@@ -1,0 +1,259 @@
+"""A connection to a database, from the TCP socket to ReadyForQuery.
+
+TLS up to verify-full, SCRAM-SHA-256 and -PLUS with the server's signature checked; md5 and cleartext only where the
+connection allows them (PostgreSQL documentation 54.2.1, 54.3). Everything here has a deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from cryptography import x509
+
+from hoopd.domain.connection import TlsMode
+from hoopd.domain.errors import HoopError, Unavailable
+from hoopd.pgwire import backend, frontend, startup
+from hoopd.pgwire.errors import WireError, parse_error
+from hoopd.pgwire.framing import Frame, FrameReader, encode
+from hoopd.pgwire.scram import ScramClient
+from hoopd.runtime.target import Target
+
+CONNECT_SECONDS = 15.0
+READ_SIZE = 64 * 1024
+
+
+@dataclass(slots=True)
+class Upstream:
+    """An open, authenticated connection. ``early`` are frames that came with the end of start-up."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    frames: FrameReader
+    parameters: dict[str, str] = field(default_factory=dict)
+    pid: int = 0
+    secret: bytes = b""
+
+    async def read(self) -> list[Frame]:
+        """The next whole frames; an empty list at the end of the stream."""
+        while True:
+            data = await self.reader.read(READ_SIZE)
+            if not data:
+                return []
+            frames = list(self.frames.feed(data))
+            if frames:
+                return frames
+
+    async def write(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    def close(self) -> None:
+        """Say goodbye where that is possible, and close."""
+        if not self.writer.is_closing():
+            self.writer.write(frontend.TERMINATE)
+            self.writer.close()
+
+
+async def connect(target: Target, parameters: Mapping[str, str], message_limit: int) -> Upstream:
+    """Connect and authenticate as the connection's service user.
+
+    ``parameters`` are the start-up parameters beside user and database; ``message_limit`` bounds one message in bytes.
+
+    Raises:
+        Unavailable: the database cannot be reached, is not the one meant, or refuses the credential.
+    """
+    name = target.connection.name
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            reader, writer = await _open(target)
+            try:
+                upstream = Upstream(reader, writer, FrameReader(message_limit))
+                await _start(upstream, target, parameters)
+            except BaseException:
+                writer.close()
+                raise
+            return upstream
+    except TimeoutError:
+        raise Unavailable(
+            f"the database of {name} did not answer in {CONNECT_SECONDS:.0f} s", sqlstate="08001"
+        ) from None
+    except ssl.SSLCertVerificationError as problem:
+        why = problem.verify_message
+        raise Unavailable(
+            f"the database of {name} shows a certificate that is refused: {why}", sqlstate="08001"
+        ) from None
+    except (OSError, asyncio.IncompleteReadError) as problem:
+        why = getattr(problem, "strerror", None) or "the connection was closed"
+        raise Unavailable(f"the database of {name} cannot be reached: {why}", sqlstate="08001") from None
+    except WireError as problem:
+        raise Unavailable(f"the database of {name} refused the gateway: {problem.message}", sqlstate="08004") from None
+
+
+async def cancel(target: Target, pid: int, secret: bytes) -> None:
+    """Send a CancelRequest for a backend and wait until the database has closed that connection."""
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            reader, writer = await _open(target)
+            writer.write(startup.make_cancel(pid, secret))
+            await writer.drain()
+            await reader.read()
+            writer.close()
+    except (OSError, TimeoutError, WireError, HoopError, asyncio.IncompleteReadError):
+        return
+
+
+async def _open(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    sock = await _socket(target.connection.host, target.connection.port)
+    try:
+        if target.tls is TlsMode.disable:
+            return await asyncio.open_connection(sock=sock, limit=READ_SIZE)
+        await asyncio.get_running_loop().sock_sendall(sock, startup.make_ssl_request())
+        # One byte and no more: what an attacker stuffs in behind it reaches the TLS layer, and fails there.
+        if await asyncio.get_running_loop().sock_recv(sock, 1) != b"S":
+            raise WireError("08001", "it does not speak TLS, which the connection asks for")
+        context, host = target.tls_context(), target.connection.host
+        return await asyncio.open_connection(sock=sock, limit=READ_SIZE, ssl=context, server_hostname=host)
+    except BaseException:
+        sock.close()
+        raise
+
+
+async def _socket(host: str, port: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    problem = OSError("no address")
+    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        sock.setblocking(False)
+        try:
+            await loop.sock_connect(sock, address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as failed:
+            sock.close()
+            problem = failed
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise problem
+
+
+def certificate_hash(writer: asyncio.StreamWriter) -> bytes | None:
+    """tls-server-end-point of the server's certificate (RFC 5929 section 4.1), or None without TLS."""
+    tls = writer.get_extra_info("ssl_object")
+    der = tls.getpeercert(binary_form=True) if tls is not None else None
+    if der is None:
+        return None
+    algorithm = x509.load_der_x509_certificate(der).signature_hash_algorithm
+    name = algorithm.name if algorithm is not None else "sha256"
+    return hashlib.new("sha256" if name in ("md5", "sha1") else name, der).digest()
+
+
+async def _frames(upstream: Upstream) -> AsyncIterator[Frame]:
+    while True:
+        frames = await upstream.read()
+        if not frames:
+            raise WireError("08006", "it closed the connection during start-up")
+        for frame in frames:
+            yield frame
+
+
+async def _start(upstream: Upstream, target: Target, parameters: Mapping[str, str]) -> None:
+    given = {"user": target.user, "database": target.connection.database, **parameters}
+    await upstream.write(startup.make_startup(given))
+    signing_in = _SignIn(upstream, target)
+    async for frame in _frames(upstream):
+        match frame.kind:
+            case "R":
+                await signing_in.step(frame.body)
+            case "S":
+                name, value = backend.read_parameter_status(frame.body)
+                upstream.parameters[name] = value
+            case "K":
+                upstream.pid, upstream.secret = struct.unpack_from("!I", frame.body)[0], frame.body[4:]
+            case "E":
+                raise WireError("08004", _refusal(frame.body))
+            case "N" | "v":
+                continue
+            case "Z" if signing_in.complete:
+                return
+            case _:
+                raise WireError("08P01", f"it sent a message of type {frame.kind!r} during start-up")
+
+
+def _refusal(body: bytes) -> str:
+    """What the database says, without what would tell of the credential: its message is for the gateway's owner."""
+    fields = parse_error(body)
+    if fields.sqlstate in ("28P01", "28000"):
+        return "it does not accept the gateway's credential"
+    return fields.message
+
+
+class _SignIn:
+    """The authentication exchange (PostgreSQL documentation 54.2.1 and 54.3)."""
+
+    def __init__(self, upstream: Upstream, target: Target) -> None:
+        self._upstream = upstream
+        self._target = target
+        self._scram: ScramClient | None = None
+        self._proved = False
+        self._asked = False
+        self.complete = False
+
+    async def step(self, body: bytes) -> None:
+        (code,) = struct.unpack_from("!I", body)
+        self._asked = self._asked or code != 0
+        match code:
+            case 0:
+                self._finish()
+            case 3:
+                self._allow("cleartext")
+                await self._send(self._target.password().encode() + b"\x00")
+            case 5:
+                self._allow("md5")
+                await self._send(self._md5(body[4:8]))
+            case 10:
+                await self._sasl(body[4:])
+            case 11 if self._scram is not None:
+                await self._send(self._scram.answer(body[4:]))
+            case 12 if self._scram is not None:
+                self._scram.check(body[4:])
+                self._proved = True
+            case _:
+                raise WireError("08004", "it asks for an authentication method that the gateway does not speak")
+
+    def _finish(self) -> None:
+        if not self._asked and self._target.tls in (TlsMode.disable, TlsMode.require):
+            self._allow("trust")
+        if self._scram is not None and not self._proved:
+            raise WireError("28000", "it did not prove that it knows the password: it is not the one meant")
+        self.complete = True
+
+    def _allow(self, method: str) -> None:
+        if method not in self._target.allow_auth:
+            raise WireError(
+                "28000", f"it asks for {method} authentication, which allow_auth of the connection does not list"
+            )
+
+    def _md5(self, salt: bytes) -> bytes:
+        inner = hashlib.md5((self._target.password() + self._target.user).encode(), usedforsecurity=False).hexdigest()
+        outer = hashlib.md5(inner.encode() + salt, usedforsecurity=False).hexdigest()
+        return b"md5" + outer.encode() + b"\x00"
+
+    async def _sasl(self, body: bytes) -> None:
+        offered = [part.decode("latin-1") for part in body.split(b"\x00") if part]
+        hashed = certificate_hash(self._upstream.writer)
+        nonce = secrets.token_urlsafe(24)
+        self._scram = ScramClient(self._target.password(), nonce, certificate_hash=hashed, offered=offered)
+        first = self._scram.first()
+        await self._send(self._scram.mechanism.encode() + b"\x00" + struct.pack("!I", len(first)) + first)
+
+    async def _send(self, body: bytes) -> None:
+        await self._upstream.write(encode("p", body))

@@ -1,0 +1,117 @@
+"""What the machine wants done, in order: its output. The interpreter carries them out one after the other.
+
+When a :class:`Record` cannot be carried out, nothing after it may be (INV-3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hoopd.domain.events import Event
+from hoopd.domain.ids import RequestId, StatementNo
+from hoopd.domain.statement import Param, SessionState
+from hoopd.session.judgement import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ToClient:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ToServer:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Ask for a verdict on ``text``; the answer is ``Judged`` or ``JudgingFailed``."""
+
+    ticket: int
+    text: str
+    state: SessionState
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Store a request for people; the answers are ``Raised``, then ``Reminded`` …, then ``Settled``."""
+
+    ticket: int
+    statement: StatementNo
+    verdict: Verdict
+    params: tuple[Param, ...]
+    param_digest: str
+    state: SessionState
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Nobody waits for the request any more; late answers carry an old ticket."""
+
+    ticket: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consume:
+    """Use the approval up, once; the answer is ``Consumed``."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The statement that used the approval has ended."""
+
+    request: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class CancelServer:
+    """Send a CancelRequest to the database for this session's backend."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogChanged:
+    """DDL has completed: what was read of the catalog is old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """For the side band: "held", "approved", "rejected", "expired", "cancelled" or "void"."""
+
+    event: str
+    request: RequestId
+    message: str
+    sql: str
+    waiting_for: tuple[str, ...] = ()
+    hold_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Close both sides. ``cause`` and ``message`` go into the record and the side band."""
+
+    cause: str
+    message: str
+
+
+Command = (
+    ToClient
+    | ToServer
+    | Judge
+    | Raise
+    | Withdraw
+    | Consume
+    | Finish
+    | Record
+    | CancelServer
+    | CatalogChanged
+    | Tell
+    | End
+)

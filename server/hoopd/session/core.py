@@ -1,0 +1,185 @@
+"""The state of one session, and the small moves that every part of the machine makes on it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from hoopd.domain.decision import Decision, Outcome
+from hoopd.domain.events import (
+    Event,
+    RowsReturned,
+    StatementDecided,
+    StatementFinished,
+    StatementOutcome,
+    StatementStarted,
+)
+from hoopd.domain.ids import RequestId, StatementNo
+from hoopd.domain.statement import Param, SessionState
+from hoopd.masking.values import MaskContext
+from hoopd.pgwire import backend
+from hoopd.pgwire.errors import ErrorFields
+from hoopd.pgwire.framing import Frame
+from hoopd.pgwire.frontend import Bind, Parse
+from hoopd.session.commands import Command, End, Finish, Record, ToClient, ToServer
+from hoopd.session.judgement import JudgedStatement, Verdict
+from hoopd.session.results import ResultRelay
+from hoopd.session.state import Move, Phase, move
+from hoopd.session.tables import Expected, Portal, Prepared, Running
+
+
+@dataclass(slots=True)
+class Work:
+    """The client's message that is being judged or held. ``ticket`` is the question that is open on it."""
+
+    frame: Frame
+    text: str
+    ticket: int
+    parse: Parse | None = None
+    bind: Bind | None = None
+    params: tuple[Param, ...] = ()
+    param_digest: str = ""
+    verdict: Verdict | None = None
+    numbers: tuple[StatementNo, ...] = ()
+    request: RequestId | None = None
+    cancelled: bool = False
+
+
+@dataclass(slots=True)
+class Core:
+    """All that a session knows. Only the modules of this package touch it."""
+
+    state: SessionState
+    context: MaskContext
+    phase: Phase = Phase.opening
+    inbox: deque[Frame] = field(default_factory=deque)
+    expected: deque[Expected] = field(default_factory=deque)
+    statements: dict[str, Prepared] = field(default_factory=dict)
+    portals: dict[str, Portal] = field(default_factory=dict)
+    work: Work | None = None
+    skipping: bool = False
+    unsynced: bool = False
+    barrier_ahead: bool = False
+    read_back_due: bool = False
+    drain_for: bool = False
+    masking: bool = False
+    tickets: int = 0
+    numbers: int = 0
+    out: list[Command] = field(default_factory=list)
+
+    # Moves and output
+
+    def go(self, by: Move) -> None:
+        self.phase = move(self.phase, by)
+
+    def emit(self, *commands: Command) -> None:
+        self.out.extend(commands)
+
+    def to_client(self, data: bytes) -> None:
+        self.out.append(ToClient(data))
+
+    def to_server(self, data: bytes) -> None:
+        self.out.append(ToServer(data))
+
+    def record(self, event: Event) -> None:
+        self.out.append(Record(event))
+
+    def ticket(self) -> int:
+        self.tickets += 1
+        return self.tickets
+
+    def number(self) -> StatementNo:
+        self.numbers += 1
+        return StatementNo(self.numbers)
+
+    def end(self, cause: str, message: str, *, sqlstate: str | None = None) -> None:
+        """Close the session; with ``sqlstate`` the client is told first, as by a FATAL error."""
+        if self.phase is Phase.ended:
+            return
+        if sqlstate is not None:
+            self.to_client(backend.make_error(ErrorFields("FATAL", sqlstate, message)))
+        for number in self.work.numbers if self.work is not None else ():
+            self.record(StatementFinished(number, StatementOutcome.cancelled, "", None, 0.0, "", message))
+        self.finish_all(StatementOutcome.unknown, "the session ended before the statement's end was seen")
+        self.go(Move.end)
+        self.emit(End(cause, message))
+
+    # Statements
+
+    def decided(self, work: Work, *, only_denied: bool = False) -> None:
+        """Record the decision on every statement of ``work``, giving each its number."""
+        verdict = work.verdict
+        assert verdict is not None
+        work.numbers = tuple(self.number() for _ in verdict.statements)
+        for number, judged in zip(work.numbers, verdict.statements, strict=True):
+            decision = verdict.decision if only_denied or _strictest_of_batch(verdict, judged) else judged.decision
+            self.record(_decided(number, judged, decision, work.params))
+
+    def start(self, number: StatementNo, judged: JudgedStatement, request: RequestId | None) -> Running:
+        """Record that a statement is about to run (INV-3), and give what relays its result."""
+        self.record(StatementStarted(number))
+        relay = ResultRelay(judged.plan, judged.facts.kind, self.context)
+        return Running(number, judged, relay, request)
+
+    def rows_due(self, running: Running, *, last: bool) -> None:
+        chunk = running.relay.take_chunk(last=last)
+        if chunk is not None:
+            columns, rows, not_kept = chunk
+            self.record(RowsReturned(running.number, columns, rows, not_kept))
+
+    def finish(
+        self, running: Running, outcome: StatementOutcome, *, tag: str = "", sqlstate: str = "", message: str = ""
+    ) -> None:
+        """Record the end of a statement, once. The interpreter fills in the duration."""
+        if running.ended:
+            return
+        running.ended = True
+        self.rows_due(running, last=True)
+        rows = backend.rows_of_tag(tag) if tag else (running.relay.rows or None)
+        masked = tuple(str(column) for column in running.judged.plan.masked) if running.relay.rows else ()
+        self.record(StatementFinished(running.number, outcome, tag, rows, 0.0, sqlstate, message, masked))
+        if running.request is not None:
+            self.emit(Finish(running.request))
+
+    def finish_all(self, outcome: StatementOutcome, message: str) -> None:
+        """Record the end of every statement that is under way."""
+        for running in self.under_way():
+            self.finish(running, outcome, message=message)
+
+    def under_way(self) -> list[Running]:
+        from_portals = [portal.running for portal in self.portals.values() if portal.running is not None]
+        from_queries = [r for expected in self.expected for r in getattr(expected, "running", ())]
+        return [running for running in (*from_portals, *from_queries) if not running.ended]
+
+    def forget_portals(self, message: str) -> None:
+        """Every portal dies with its transaction."""
+        for portal in self.portals.values():
+            if portal.running is not None:
+                self.finish(portal.running, StatementOutcome.done, message=message)
+        self.portals.clear()
+
+    def set_state(self, **changes: object) -> None:
+        self.state = replace(self.state, **changes)  # type: ignore[arg-type]
+
+
+def _strictest_of_batch(verdict: Verdict, judged: JudgedStatement) -> bool:
+    """A batch runs or falls as a whole: what is held or denied for one statement is so for all."""
+    return verdict.decision.outcome is not Outcome.allow and judged.decision.outcome is Outcome.allow
+
+
+def _decided(
+    number: StatementNo, judged: JudgedStatement, decision: Decision, params: tuple[Param, ...]
+) -> StatementDecided:
+    summary = judged.summary
+    return StatementDecided(
+        statement=number,
+        sql=judged.sql,
+        params=params,
+        kind=summary.kind,
+        effects=summary.effects,
+        accesses=summary.accesses,
+        decision=decision.outcome,
+        rules=decision.rules,
+        message=decision.message or "",
+        policy_version=decision.policy_version,
+    )

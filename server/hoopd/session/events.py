@@ -1,0 +1,115 @@
+"""What can happen to a session, as past facts: the machine's input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hoopd.domain.ids import RequestId
+from hoopd.domain.request import RequestState, Word
+from hoopd.pgwire.framing import Frame
+from hoopd.session.judgement import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSent:
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class ClientGone:
+    """The client closed, or its stream broke."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSent:
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class ServerGone:
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    ticket: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingFailed:
+    """The catalog, the policy or the store did not answer: fail closed (INV-2)."""
+
+    ticket: int
+    sqlstate: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The request is stored and people can see it."""
+
+    ticket: int
+    request: RequestId
+    waiting_for: tuple[str, ...]
+    rules: tuple[str, ...]
+    hold_seconds: int
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reminded:
+    """Fifteen seconds more have passed in the hold."""
+
+    ticket: int
+    waiting_for: tuple[str, ...]
+    left_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """People have spoken, or the hold is over. Only ``RequestState.approved`` releases."""
+
+    ticket: int
+    outcome: RequestState
+    words: tuple[Word, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """Whether the approval was still there to be used."""
+
+    ticket: int
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """A CancelRequest with this session's key came from the same principal."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndAsked:
+    """The session must end: token expired, gateway stopping, a limit."""
+
+    cause: str
+    sqlstate: str
+    message: str
+
+
+Event = (
+    ClientSent
+    | ClientGone
+    | ServerSent
+    | ServerGone
+    | Judged
+    | JudgingFailed
+    | Raised
+    | Reminded
+    | Settled
+    | Consumed
+    | CancelAsked
+    | EndAsked
+)

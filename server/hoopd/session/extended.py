@@ -1,0 +1,259 @@
+"""The extended protocol: Parse, Bind, Describe, Execute, Close (PostgreSQL documentation, 54.2.3).
+
+A Parse is judged without values and recorded as prepared. A Bind is judged, held and recorded as about to run before
+it is sent, since path, plan and parameters become fixed there and functions may already run. An Execute goes only to
+a portal whose Bind was decided.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hoopd.domain.decision import Outcome
+from hoopd.domain.events import StatementOutcome, StatementPrepared
+from hoopd.domain.statement import Param
+from hoopd.masking.text import cell_as_text, type_name
+from hoopd.pgwire import frontend
+from hoopd.pgwire.backend import Field
+from hoopd.pgwire.errors import WireError
+from hoopd.pgwire.framing import Frame
+from hoopd.session.core import Core, Work
+from hoopd.session.refusal import error, refuse_extended, refuse_work
+from hoopd.session.results import UnplannedResult
+from hoopd.session.state import Move
+from hoopd.session.tables import (
+    MAX_PORTALS,
+    MAX_STATEMENTS,
+    OWN_PREFIX,
+    ExpectBind,
+    ExpectClose,
+    ExpectDescribe,
+    ExpectDescription,
+    ExpectExecute,
+    ExpectParse,
+    Portal,
+    Prepared,
+)
+from hoopd.sql.facts import Effect, Facts
+
+
+def decode(raw: bytes) -> str:
+    """Text of a statement; the encoding is pinned to UTF-8.
+
+    Raises:
+        WireError: not valid UTF-8, as PostgreSQL's 22021.
+    """
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise WireError("22021", f'invalid byte sequence for encoding "UTF8": 0x{raw[problem.start]:02x}') from None
+
+
+def check_name(name: str) -> None:
+    if name.startswith(OWN_PREFIX):
+        raise WireError("42602", f'names that begin with "{OWN_PREFIX}" are the gateway\'s own: choose another')
+
+
+# Parse
+
+
+def judged_parse(core: Core, work: Work) -> None:
+    """What no parameter could make right is denied here, so that Describe leaks nothing."""
+    assert work.parse is not None
+    assert work.verdict is not None
+    decision = work.verdict.decision
+    if len(core.statements) >= MAX_STATEMENTS and work.parse.name not in core.statements:
+        core.work = None
+        core.go(Move.drop)
+        refuse_extended(core, error("54000", f"a session may hold {MAX_STATEMENTS} prepared statements at most"))
+        return
+    if decision.outcome is Outcome.deny:
+        _deny_parse(core, work)
+        return
+    if decision.outcome is Outcome.review and any(s.facts.runs_at_parse for s in work.verdict.statements):
+        text = "a literal of this statement is of a type whose checks would run before anybody could approve it"
+        core.work = None
+        core.go(Move.drop)
+        hint = "send it as a simple query, or pass the value as a parameter"
+        refuse_extended(core, error("0A000", text, hint=hint), parse_name=work.parse.name)
+        return
+    _send_parse(core, work)
+
+
+def _deny_parse(core: Core, work: Work) -> None:
+    assert work.parse is not None
+    assert work.verdict is not None
+    core.decided(work, only_denied=True)
+    decision = work.verdict.decision
+    position = next((s.facts.error.position for s in work.verdict.statements if s.facts.error), None)
+    hint = decision.hint or (f"rule: {', '.join(decision.rules)}" if decision.rules else None)
+    fields = error(decision.sqlstate, decision.message or "denied by the policy", hint=hint, position=position)
+    refuse_work(core, fields, StatementOutcome.denied)
+
+
+def _send_parse(core: Core, work: Work) -> None:
+    assert work.parse is not None
+    assert work.verdict is not None
+    parse, statements = work.parse, work.verdict.statements
+    first = statements[0].facts if statements else None
+    effects = tuple(sorted({str(effect) for s in statements for effect in s.facts.effects}))
+    core.record(
+        StatementPrepared(
+            parse.name, work.verdict.sql, first.kind if first else "", effects, work.verdict.decision.outcome
+        )
+    )
+    if parse.name == "":
+        core.statements.pop("", None)
+    prepared = Prepared(parse.name, work.text, tuple(s.facts.kind for s in statements))
+    prepared.deallocates = next((s.facts.deallocates for s in statements if s.facts.deallocates is not None), None)
+    core.expected += [ExpectParse(prepared), ExpectDescription(prepared)]
+    core.to_server(work.frame.data + frontend.make_describe("S", parse.name) + frontend.FLUSH)
+    core.unsynced = True
+    core.work = None
+    core.go(Move.send_parse)
+
+
+# Bind
+
+
+def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
+    """What a Bind asks to be judged, or None when it was refused or has to be described first."""
+    prepared = core.statements.get(bind.statement)
+    if prepared is None:
+        name = f'prepared statement "{bind.statement}"' if bind.statement else "unnamed prepared statement"
+        refuse_extended(core, error("26000", f"{name} does not exist"))
+        return None
+    if not prepared.described:
+        core.inbox.appendleft(frame)
+        core.expected.append(ExpectDescription(prepared))
+        core.to_server(frontend.make_describe("S", prepared.name) + frontend.FLUSH)
+        core.go(Move.send_parse)
+        return None
+    if len(bind.values) != len(prepared.param_oids):
+        wanted = len(prepared.param_oids)
+        text = f'bind message supplies {len(bind.values)} parameters, but prepared statement "{bind.statement}" '
+        refuse_extended(core, error("08P01", f"{text}requires {wanted}"))
+        return None
+    if bind.portal and bind.portal in core.portals:
+        refuse_extended(core, error("42P03", f'cursor "{bind.portal}" already exists'))
+        return None
+    if len(core.portals) >= MAX_PORTALS:
+        refuse_extended(core, error("54000", f"a session may hold {MAX_PORTALS} portals at most"))
+        return None
+    _check_formats(prepared, bind)
+    params = _params(bind, prepared.param_oids)
+    return Work(frame, prepared.sql, core.ticket(), bind=bind, params=params, param_digest=_digest(bind, prepared))
+
+
+def _params(bind: frontend.Bind, oids: Sequence[int]) -> tuple[Param, ...]:
+    return tuple(
+        Param(type_name(oid), cell_as_text(oid, bind.value_format(index) == 1, value))
+        for index, (oid, value) in enumerate(zip(oids, bind.values, strict=True))
+    )
+
+
+def _digest(bind: frontend.Bind, prepared: Prepared) -> str:
+    """Of the exact wire form of the parameters (INV-5)."""
+    digest = hashlib.sha256()
+    for index, (oid, value) in enumerate(zip(prepared.param_oids, bind.values, strict=True)):
+        size = -1 if value is None else len(value)
+        digest.update(f"{oid}:{bind.value_format(index)}:{size}:".encode() + (value or b""))
+    return digest.hexdigest()
+
+
+def send_bind(core: Core, work: Work) -> None:
+    """Send a decided Bind. Its statement counts as about to run from here on (INV-3)."""
+    assert work.bind is not None
+    assert work.verdict is not None
+    prepared = core.statements[work.bind.statement]
+    running = None
+    if work.verdict.statements:
+        running = core.start(work.numbers[0], work.verdict.statements[0], work.request)
+        try:
+            running.relay.describe(_formatted(prepared, work.bind))
+        except UnplannedResult as problem:
+            core.finish(running, StatementOutcome.denied, sqlstate="0A000", message=str(problem))
+            core.work = None
+            core.go(Move.drop)
+            refuse_extended(core, error("0A000", str(problem), hint="prepare the statement again"))
+            return
+    portal = Portal(work.bind.portal, work.bind, prepared, running)
+    _replace_unnamed(core, portal)
+    core.expected.append(ExpectBind(portal))
+    core.to_server(work.frame.data)
+    core.unsynced = True
+    core.work = None
+    core.go(Move.pass_on)
+
+
+def _check_formats(prepared: Prepared, bind: frontend.Bind) -> None:
+    sent, columns = len(bind.result_formats), len(prepared.fields or ())
+    if sent > 1 and sent != columns:
+        raise WireError("08P01", f"bind message has {sent} result formats but query has {columns} columns")
+
+
+def _formatted(prepared: Prepared, bind: frontend.Bind) -> tuple[Field, ...]:
+    fields = prepared.fields or ()
+    return tuple(replace(f, format=bind.result_format(index)) for index, f in enumerate(fields))
+
+
+def _replace_unnamed(core: Core, portal: Portal) -> None:
+    old = core.portals.pop(portal.name, None)
+    if old is not None and old.running is not None:
+        core.finish(old.running, StatementOutcome.done, message="its portal was replaced")
+    core.portals[portal.name] = portal
+
+
+def note_effects(core: Core, batch: Sequence[Facts]) -> None:
+    """Remember what has to be read back, or waited for, once this has completed."""
+    for facts in batch:
+        if facts.barrier:
+            core.barrier_ahead = True
+            core.read_back_due = True
+            core.set_state(settings_local=True)
+        if Effect.transaction in facts.effects:
+            core.barrier_ahead = True
+            core.read_back_due = core.read_back_due or core.state.settings_local
+        if Effect.opaque in facts.effects or any(a.schema == "pg_temp" for a in facts.accesses):
+            core.set_state(catalog_changed=True, temporary_objects=True)
+        if Effect.ddl in facts.effects:
+            core.set_state(catalog_changed=True)
+
+
+# The others
+
+
+def execute(core: Core, frame: Frame) -> None:
+    """Only on a portal whose Bind was decided."""
+    asked = frontend.read_execute(frame.body)
+    portal = core.portals.get(asked.portal)
+    if portal is None:
+        refuse_extended(core, error("34000", f'portal "{asked.portal}" does not exist'))
+        return
+    if portal.running is not None:
+        note_effects(core, [portal.running.judged.facts])
+    core.expected.append(ExpectExecute(portal))
+    core.to_server(frame.data)
+    core.unsynced = True
+
+
+def describe(core: Core, frame: Frame) -> None:
+    asked = frontend.read_describe(frame.body)
+    check_name(asked.name)
+    core.expected.append(ExpectDescribe())
+    core.to_server(frame.data)
+    core.unsynced = True
+
+
+def close(core: Core, frame: Frame) -> None:
+    asked = frontend.read_close(frame.body)
+    check_name(asked.name)
+    core.expected.append(ExpectClose(asked.kind, asked.name))
+    core.to_server(frame.data)
+    core.unsynced = True
+
+
+def flush(core: Core, frame: Frame) -> None:
+    core.to_server(frame.data)

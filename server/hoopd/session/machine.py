@@ -1,0 +1,178 @@
+"""The machine: one event in, the commands that follow from it out. Nothing here waits, and nothing happens elsewhere.
+
+Invariants: an answer whose ticket is not the open one changes nothing; after the end nothing is sent any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hoopd.domain.errors import HoopError
+from hoopd.domain.events import RequestRaised
+from hoopd.domain.statement import SessionState
+from hoopd.masking.values import MaskContext
+from hoopd.pgwire.errors import WireError
+from hoopd.session import client, holding, readback, server
+from hoopd.session.commands import CancelServer, Command
+from hoopd.session.core import Core
+from hoopd.session.events import (
+    CancelAsked,
+    ClientGone,
+    ClientSent,
+    Consumed,
+    EndAsked,
+    Event,
+    Judged,
+    JudgingFailed,
+    Raised,
+    Reminded,
+    ServerGone,
+    ServerSent,
+    Settled,
+)
+from hoopd.session.state import IllegalMove, Phase
+
+_TICKETED = (Judged, JudgingFailed, Raised, Reminded, Settled, Consumed)
+
+
+class SessionMachine:
+    """One session. ``receive`` gives the commands to carry out, in order."""
+
+    def __init__(self, state: SessionState, context: MaskContext) -> None:
+        """``state``: as start-up left it; ``context``: the key of hashing masks."""
+        self._core = Core(state=state, context=context)
+
+    @property
+    def phase(self) -> Phase:
+        return self._core.phase
+
+    @property
+    def state(self) -> SessionState:
+        return self._core.state
+
+    @property
+    def inbox_bytes(self) -> int:
+        """How much the client has sent ahead of what is being done."""
+        return sum(len(frame.body) + 5 for frame in self._core.inbox)
+
+    def open(self) -> list[Command]:
+        """The commands that read the session's settings before its client is told that it is ready."""
+        readback.open_session(self._core)
+        return self._take()
+
+    def receive(self, event: Event) -> list[Command]:
+        """Take one event. A defect of ours or the peer's ends the session with a clear error, never silently."""
+        core = self._core
+        if core.phase is Phase.ended or self._is_late(event):
+            return []
+        try:
+            _HANDLERS[type(event)](core, event)
+            client.advance(core)
+        except IllegalMove as problem:
+            core.end("gateway", f"internal error: {problem}", sqlstate="XX000")
+        except WireError as problem:
+            core.end("gateway", problem.message, sqlstate=problem.sqlstate)
+        except HoopError as problem:
+            core.end("gateway", problem.message, sqlstate=problem.sqlstate)
+        return self._take()
+
+    def _is_late(self, event: Event) -> bool:
+        """An answer to a question that is no longer open is a no-op."""
+        if not isinstance(event, _TICKETED):
+            return False
+        work = self._core.work
+        return work is None or work.ticket != event.ticket
+
+    def _take(self) -> list[Command]:
+        out, self._core.out = self._core.out, []
+        return out
+
+
+def _client_sent(core: Core, event: ClientSent) -> None:
+    if event.frame.kind == "X" and core.work is not None:
+        holding.withdraw(core, "the client ended the session")
+        core.end("client", "the client ended the session")
+        return
+    core.inbox.append(event.frame)
+
+
+def _client_gone(core: Core, event: ClientGone) -> None:
+    holding.withdraw(core, "the client went away")
+    core.end("client", "the client went away")
+
+
+def _server_sent(core: Core, event: ServerSent) -> None:
+    server.receive(core, event.frame)
+
+
+def _server_gone(core: Core, event: ServerGone) -> None:
+    holding.withdraw(core, "the database closed the connection")
+    core.end("database", event.message, sqlstate="08006")
+
+
+def _judged(core: Core, event: Judged) -> None:
+    if core.phase is Phase.releasing:
+        holding.confirmed(core, event)
+    else:
+        client.judged(core, event)
+
+
+def _judging_failed(core: Core, event: JudgingFailed) -> None:
+    if core.phase is Phase.releasing:
+        holding.void(core, event.message)
+    else:
+        client.judging_failed(core, event)
+
+
+def _raised(core: Core, event: Raised) -> None:
+    assert core.work is not None
+    number = core.work.numbers[0]
+    holding.raised(core, event, RequestRaised(number, event.request, event.waiting_for, event.expires))
+
+
+def _reminded(core: Core, event: Reminded) -> None:
+    if core.phase is Phase.holding:
+        holding.reminded(core, event)
+
+
+def _settled(core: Core, event: Settled) -> None:
+    holding.settled(core, event)
+
+
+def _consumed(core: Core, event: Consumed) -> None:
+    work = core.work
+    assert work is not None
+    if holding.consumed(core, event):
+        client.run(core, work)
+
+
+def _cancel_asked(core: Core, event: CancelAsked) -> None:
+    """A cancel of a held statement withdraws it; of a running one, it is passed on to the database."""
+    if core.phase is Phase.holding or core.phase is Phase.releasing:
+        holding.cancel(core)
+    elif core.work is not None:
+        core.work.cancelled = True
+    elif core.phase in (Phase.running, Phase.describing, Phase.draining) or core.expected:
+        core.emit(CancelServer())
+
+
+def _end_asked(core: Core, event: EndAsked) -> None:
+    holding.withdraw(core, event.message)
+    core.end(event.cause, event.message, sqlstate=event.sqlstate)
+
+
+_HANDLERS: dict[type[Event], Callable[[Core, Any], None]] = {
+    ClientSent: _client_sent,
+    ClientGone: _client_gone,
+    ServerSent: _server_sent,
+    ServerGone: _server_gone,
+    Judged: _judged,
+    JudgingFailed: _judging_failed,
+    Raised: _raised,
+    Reminded: _reminded,
+    Settled: _settled,
+    Consumed: _consumed,
+    CancelAsked: _cancel_asked,
+    EndAsked: _end_asked,
+}

@@ -1,0 +1,111 @@
+"""One statement's result on its way to the client: masked, counted, and kept for the record.
+
+A cell reaches the client or the record only after its mask (INV-4). A result whose shape is not the one that was
+planned is refused whole: :class:`UnplannedResult` ends the session before a byte of it is passed on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hoopd.masking.plan import MaskPlan
+from hoopd.masking.text import cell_as_text
+from hoopd.masking.values import MaskContext, mask_value
+from hoopd.pgwire.backend import Field, make_data_row, read_data_row
+from hoopd.pgwire.framing import Frame
+
+KEPT_ROWS = 1_000
+KEPT_BYTES = 256 * 1024
+CHUNK_ROWS = 100
+ROWS_BUT_NO_COLUMNS = frozenset({"explain", "show"})
+"""Kinds whose rows are made by the server itself, and hold no column's values."""
+
+
+class UnplannedResult(Exception):
+    """The database answers with columns that the analysis did not foresee."""
+
+
+@dataclass(slots=True)
+class ResultRelay:
+    """Relays rows of one statement. ``context`` holds the key of hashing masks."""
+
+    plan: MaskPlan
+    kind: str
+    context: MaskContext
+    fields: tuple[Field, ...] | None = None
+    rows: int = 0
+    kept_bytes: int = 0
+    kept_rows: int = 0
+    not_kept: int = 0
+    columns_told: bool = False
+    chunk: list[tuple[str | None, ...]] = field(default_factory=list)
+
+    def describe(self, fields: tuple[Field, ...]) -> None:
+        """Take the columns of the answer, before its first row.
+
+        Raises:
+            UnplannedResult: masks are in force and these are not the columns that were planned.
+        """
+        self.fields = fields
+        if not self.plan.in_force or self.kind in ROWS_BUT_NO_COLUMNS:
+            return
+        if len(fields) != len(self.plan.columns):
+            raise UnplannedResult(
+                f"the answer has {len(fields)} columns where the analysis saw {len(self.plan.columns)}: "
+                "it was withheld, since columns of this connection are masked"
+            )
+
+    def row(self, frame: Frame) -> bytes:
+        """The DataRow as the client may see it.
+
+        Raises:
+            UnplannedResult: a row came without its columns, or with another number of cells.
+        """
+        if self.fields is None:
+            raise UnplannedResult("the database sent a row without its columns")
+        self.rows += 1
+        keep = self.kept_rows < KEPT_ROWS and self.kept_bytes + len(frame.body) <= KEPT_BYTES
+        masked = any(self.plan.columns) if self.plan.in_force else False
+        if not keep:
+            self.not_kept += 1
+            if not masked:
+                return frame.data
+        cells = read_data_row(frame.body)
+        if len(cells) != len(self.fields):
+            raise UnplannedResult("the database sent a row whose cells do not match its columns")
+        if masked:
+            cells = self._masked(cells)
+        if keep:
+            self._keep(cells, len(frame.body))
+        return make_data_row(cells) if masked else frame.data
+
+    def _masked(self, cells: list[bytes | None]) -> list[bytes | None]:
+        assert self.fields is not None
+        return [
+            cell
+            if mask is None
+            else mask_value(mask, column.type_oid, column.format == 1, cell, self.context, column.type_modifier)
+            for cell, mask, column in zip(cells, self.plan.columns, self.fields, strict=True)
+        ]
+
+    def _keep(self, cells: list[bytes | None], size: int) -> None:
+        assert self.fields is not None
+        self.kept_rows += 1
+        self.kept_bytes += size
+        self.chunk.append(
+            tuple(cell_as_text(f.type_oid, f.format == 1, cell) for f, cell in zip(self.fields, cells, strict=True))
+        )
+
+    def take_chunk(self, *, last: bool) -> tuple[tuple[str, ...], tuple[tuple[str | None, ...], ...], int] | None:
+        """Columns (once), rows and number of rows not kept that are due for the record, or None."""
+        due = len(self.chunk) >= CHUNK_ROWS or (last and (self.chunk or self.not_kept or self._untold()))
+        if not due:
+            return None
+        columns = tuple(f.name for f in self.fields or ()) if not self.columns_told else ()
+        self.columns_told = True
+        rows, self.chunk = tuple(self.chunk), []
+        missing, self.not_kept = (self.not_kept, 0) if last else (0, self.not_kept)
+        return columns, rows, missing
+
+    def _untold(self) -> bool:
+        return bool(self.fields) and not self.columns_told

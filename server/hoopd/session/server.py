@@ -1,0 +1,347 @@
+"""What the database answers: matched with what was asked, masked, counted, recorded, and passed on.
+
+An answer that was not asked for ends the session: nothing of it is passed on (INV-2, INV-4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hoopd.domain.events import StatementOutcome
+from hoopd.pgwire import backend
+from hoopd.pgwire.errors import ErrorFields, WireError, parse_error
+from hoopd.pgwire.framing import Frame
+from hoopd.session import holding, readback, values
+from hoopd.session.commands import CatalogChanged
+from hoopd.session.core import Core
+from hoopd.session.results import UnplannedResult
+from hoopd.session.state import Move, Phase
+from hoopd.session.tables import (
+    ExpectBind,
+    ExpectClose,
+    ExpectDescribe,
+    ExpectDescription,
+    Expected,
+    ExpectExecute,
+    ExpectParse,
+    ExpectQuery,
+    ExpectRefusal,
+    ExpectSetting,
+    ExpectSync,
+    Running,
+)
+
+PINNED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
+"""Settings that decide how the server reads text (DESIGN.md section 7, lexer drift)."""
+
+
+def receive(core: Core, frame: Frame) -> None:
+    """Take one message of the server."""
+    try:
+        if frame.kind in _ANY_TIME:
+            _ANY_TIME[frame.kind](core, frame)
+        elif frame.kind == "E":
+            _error(core, frame)
+        else:
+            _expected(core, frame)
+    except UnplannedResult as problem:
+        core.end("gateway", str(problem), sqlstate="XX000")
+    except WireError as problem:
+        core.end("database", problem.message, sqlstate=problem.sqlstate)
+
+
+def _expected(core: Core, frame: Frame) -> None:
+    head = core.expected[0] if core.expected else None
+    handler = _HANDLERS.get(type(head)) if head is not None else None
+    if head is None or handler is None or not handler(core, head, frame):
+        raise WireError("08P01", f"the database sent a message of type {frame.kind!r} that nobody asked for")
+    if not core.expected and core.phase is Phase.draining:
+        readback.drained(core)
+
+
+# Any time
+
+
+def _notice(core: Core, frame: Frame) -> None:
+    if isinstance(core.expected[0] if core.expected else None, ExpectSetting):
+        return
+    fields = values.notice(core, parse_error(frame.body))
+    core.to_client(frame.data if fields is None else backend.make_notice(fields))
+
+
+def _notification(core: Core, frame: Frame) -> None:
+    if not core.masking:
+        core.to_client(frame.data)
+        return
+    pid, channel, _ = backend.read_notification(frame.body)
+    core.to_client(backend.make_notification(pid, channel, ""))
+
+
+def _parameter_status(core: Core, frame: Frame) -> None:
+    name, value = backend.read_parameter_status(frame.body)
+    if name in PINNED and value != PINNED[name]:
+        text = f"{name} was changed to {value}; the gateway reads statements with {PINNED[name]} only"
+        core.end("gateway", text, sqlstate="55P02")
+        return
+    if name == "search_path":
+        core.set_state(search_path=value)
+    core.to_client(frame.data)
+
+
+_ANY_TIME: dict[str, Callable[[Core, Frame], None]] = {
+    "N": _notice,
+    "A": _notification,
+    "S": _parameter_status,
+}
+
+
+# Errors
+
+
+def _error(core: Core, frame: Frame) -> None:
+    fields = parse_error(frame.body)
+    if fields.severity in ("FATAL", "PANIC"):
+        shown = values.error(core, fields, None)
+        core.to_client(frame.data if shown is None else backend.make_error(shown))
+        core.end("database", fields.message)
+        return
+    head = core.expected[0] if core.expected else None
+    if isinstance(head, ExpectSetting):
+        core.end("gateway", f"the session's {head.setting} could not be read back", sqlstate="XX000")
+        return
+    if head is None:
+        raise WireError("08P01", "the database sent an error that nobody asked for")
+    _pass_error(core, head, frame, fields)
+    if not isinstance(head, ExpectQuery):
+        _skip_to_sync(core)
+
+
+def _pass_error(core: Core, head: Expected, frame: Frame, fields: ErrorFields) -> None:
+    refusal = getattr(head, "refusal", None) or (head.error if isinstance(head, ExpectRefusal) else None)
+    if refusal is not None:
+        core.to_client(backend.make_error(refusal))
+        return
+    running = _current(head)
+    shown = values.error(core, fields, running)
+    core.to_client(frame.data if shown is None else backend.make_error(shown))
+    if running is not None:
+        told = shown or fields
+        core.finish(running, _outcome_of(fields), sqlstate=told.sqlstate, message=told.message)
+    if isinstance(head, ExpectQuery):
+        for rest in head.running:
+            core.finish(rest, StatementOutcome.error, message="not run: an earlier statement of the batch failed")
+
+
+def _outcome_of(fields: ErrorFields) -> StatementOutcome:
+    return StatementOutcome.cancelled if fields.sqlstate == "57014" else StatementOutcome.error
+
+
+def _current(head: Expected) -> Running | None:
+    match head:
+        case ExpectQuery(running=running):
+            return next((r for r in running if not r.ended), None)
+        case ExpectExecute(portal=portal) | ExpectBind(portal=portal):
+            return portal.running
+        case _:
+            return None
+
+
+def _skip_to_sync(core: Core) -> None:
+    """The server passes over everything up to Sync, and so do the expectations and what waits for a decision."""
+    while core.expected and not isinstance(core.expected[0], ExpectSync):
+        gone = core.expected.popleft()
+        if isinstance(gone, ExpectBind):
+            core.portals.pop(gone.portal.name, None)
+        running = _current(gone)
+        if running is not None:
+            core.finish(running, StatementOutcome.error, message="not run: an earlier statement failed")
+    if not core.expected:
+        core.skipping = True
+        core.unsynced = True
+    _drop_waiting(core)
+
+
+def _drop_waiting(core: Core) -> None:
+    if core.work is not None:
+        holding.withdraw(core, "an earlier statement of the pipeline failed")
+        holding.record_dropped(core, "not run: an earlier statement of the pipeline failed")
+        core.work = None
+    if core.phase is not Phase.ready:
+        core.go(Move.failed)
+
+
+# In the order asked
+
+
+def _query(core: Core, head: ExpectQuery, frame: Frame) -> bool:
+    running = _current(head)
+    match frame.kind:
+        case "T" if running is not None:
+            running.relay.describe(backend.read_row_description(frame.body))
+            core.to_client(frame.data)
+        case "D" if running is not None:
+            core.to_client(running.relay.row(frame))
+            core.rows_due(running, last=False)
+        case "C" if running is not None:
+            _complete(core, running, frame)
+        case "I":
+            core.to_client(frame.data)
+        case "Z":
+            _ready(core, head, frame)
+        case _:
+            return False
+    return True
+
+
+def _complete(core: Core, running: Running, frame: Frame) -> None:
+    tag = backend.read_command_tag(frame.body)
+    _deallocate(core, running.judged.facts.deallocates)
+    core.finish(running, StatementOutcome.done, tag=tag)
+    core.to_client(frame.data)
+
+
+def _deallocate(core: Core, names: tuple[str, ...] | None) -> None:
+    if names is None:
+        return
+    for name in names or tuple(core.statements):
+        core.statements.pop(name, None)
+
+
+def _sync(core: Core, head: ExpectSync, frame: Frame) -> bool:
+    if frame.kind != "Z":
+        return False
+    _ready(core, head, frame)
+    return True
+
+
+def _ready(core: Core, head: ExpectQuery | ExpectSync, frame: Frame) -> None:
+    core.expected.popleft()
+    status = frame.body.decode("latin-1")
+    core.set_state(transaction=status)
+    own = isinstance(head, ExpectSync) and head.own
+    if isinstance(head, ExpectQuery):
+        for running in head.running:
+            core.finish(running, StatementOutcome.unknown, message="the server did not say how it ended")
+    if status == "I":
+        core.forget_portals("its portal ended with the transaction")
+        if core.state.catalog_changed:
+            core.set_state(catalog_changed=False)
+            core.emit(CatalogChanged())
+    core.barrier_ahead = False
+    if own:
+        readback.done(core)
+        return
+    core.to_client(frame.data)
+    core.go(Move.synced)
+    readback.when_due(core)
+
+
+def _parse(core: Core, head: ExpectParse, frame: Frame) -> bool:
+    if frame.kind != "1":
+        return False
+    core.expected.popleft()
+    head.prepared.created = True
+    core.statements[head.prepared.name] = head.prepared
+    core.to_client(frame.data)
+    return True
+
+
+def _description(core: Core, head: ExpectDescription, frame: Frame) -> bool:
+    match frame.kind:
+        case "t":
+            head.prepared.param_oids = backend.read_parameter_description(frame.body)
+            return True
+        case "T":
+            head.prepared.fields = backend.read_row_description(frame.body)
+        case "n":
+            head.prepared.fields = ()
+        case _:
+            return False
+    head.prepared.described = True
+    core.expected.popleft()
+    core.go(Move.described)
+    return True
+
+
+def _bind(core: Core, head: ExpectBind, frame: Frame) -> bool:
+    if frame.kind != "2":
+        return False
+    core.expected.popleft()
+    head.portal.created = True
+    core.to_client(frame.data)
+    return True
+
+
+def _describe(core: Core, head: ExpectDescribe, frame: Frame) -> bool:
+    if frame.kind not in ("t", "T", "n"):
+        return False
+    core.to_client(frame.data)
+    if frame.kind != "t":
+        core.expected.popleft()
+    return True
+
+
+def _execute(core: Core, head: ExpectExecute, frame: Frame) -> bool:
+    running = head.portal.running
+    match frame.kind:
+        case "D" if running is not None:
+            core.to_client(running.relay.row(frame))
+            core.rows_due(running, last=False)
+            return True
+        case "C" if running is not None:
+            if running.ended:
+                core.to_client(frame.data)
+            else:
+                _complete(core, running, frame)
+        case "I" | "s":
+            core.to_client(frame.data)
+        case _:
+            return False
+    core.expected.popleft()
+    return True
+
+
+def _close(core: Core, head: ExpectClose, frame: Frame) -> bool:
+    if frame.kind != "3":
+        return False
+    core.expected.popleft()
+    if head.kind == "S":
+        core.statements.pop(head.name, None)
+    else:
+        portal = core.portals.pop(head.name, None)
+        if portal is not None and portal.running is not None:
+            core.finish(portal.running, StatementOutcome.done, message="its portal was closed")
+    core.to_client(frame.data)
+    return True
+
+
+def _setting(core: Core, head: ExpectSetting, frame: Frame) -> bool:
+    match frame.kind:
+        case "1" | "2":
+            return True
+        case "D":
+            cell = backend.read_data_row(frame.body)[0]
+            head.value = (cell or b"").decode("utf-8", "replace")
+            return True
+        case "C":
+            return True
+        case "3":
+            core.expected.popleft()
+            readback.learned(core, head)
+            return True
+        case _:
+            return False
+
+
+_HANDLERS: dict[type[Expected], Callable[..., bool]] = {
+    ExpectQuery: _query,
+    ExpectSync: _sync,
+    ExpectParse: _parse,
+    ExpectDescription: _description,
+    ExpectBind: _bind,
+    ExpectDescribe: _describe,
+    ExpectExecute: _execute,
+    ExpectClose: _close,
+    ExpectSetting: _setting,
+    ExpectRefusal: lambda core, head, frame: False,
+}

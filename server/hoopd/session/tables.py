@@ -1,0 +1,138 @@
+"""Prepared statements and portals of a session, and what is still expected from the server.
+
+One table each, whichever way the entry was made. An entry counts only after ParseComplete or BindComplete has been
+seen; what the table does not have cannot be bound or executed (INV-1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hoopd.domain.ids import RequestId, StatementNo
+from hoopd.pgwire.backend import Field
+from hoopd.pgwire.errors import ErrorFields
+from hoopd.pgwire.frontend import Bind
+from hoopd.session.judgement import JudgedStatement
+from hoopd.session.results import ResultRelay
+
+OWN_PREFIX = "hoopd_"
+"""Names that begin with this are the gateway's own statements; a client's may not."""
+
+MAX_STATEMENTS = 5_000
+MAX_PORTALS = 1_000
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A statement that a Parse made. ``fields`` is None until the gateway's own Describe was answered."""
+
+    name: str
+    sql: str
+    kinds: tuple[str, ...]
+    deallocates: tuple[str, ...] | None = None
+    param_oids: tuple[int, ...] = ()
+    fields: tuple[Field, ...] | None = None
+    described: bool = False
+    created: bool = False
+
+
+@dataclass(slots=True)
+class Running:
+    """A statement that was let through and whose end is not yet recorded."""
+
+    number: StatementNo
+    judged: JudgedStatement
+    relay: ResultRelay
+    request: RequestId | None = None
+    ended: bool = False
+
+
+@dataclass(slots=True)
+class Portal:
+    """What a decided Bind made. ``running`` is None for an empty query."""
+
+    name: str
+    bind: Bind
+    prepared: Prepared
+    running: Running | None
+    created: bool = False
+
+
+# What is expected from the server, in the order in which it was asked for.
+
+
+@dataclass(slots=True)
+class ExpectQuery:
+    """Results of a Query up to ReadyForQuery. ``refusal`` replaces the error of a failing message of our own."""
+
+    running: list[Running] = field(default_factory=list)
+    refusal: ErrorFields | None = None
+
+
+@dataclass(slots=True)
+class ExpectParse:
+    prepared: Prepared
+
+
+@dataclass(slots=True)
+class ExpectDescription:
+    """The gateway's own Describe of a statement: the client sees none of it."""
+
+    prepared: Prepared
+
+
+@dataclass(slots=True)
+class ExpectBind:
+    portal: Portal
+
+
+@dataclass(slots=True)
+class ExpectDescribe:
+    """The client's Describe."""
+
+
+@dataclass(slots=True)
+class ExpectExecute:
+    portal: Portal
+
+
+@dataclass(slots=True)
+class ExpectClose:
+    kind: str
+    name: str
+
+
+@dataclass(slots=True)
+class ExpectSync:
+    """ReadyForQuery; ``own``: the gateway's own Sync, which the client does not see."""
+
+    own: bool = False
+
+
+@dataclass(slots=True)
+class ExpectRefusal:
+    """The error of a failing message of our own, replaced by ``error``."""
+
+    error: ErrorFields
+
+
+@dataclass(slots=True)
+class ExpectSetting:
+    """The gateway's own SHOW of ``setting``."""
+
+    setting: str
+    value: str | None = None
+
+
+Expected = (
+    ExpectQuery
+    | ExpectParse
+    | ExpectDescription
+    | ExpectBind
+    | ExpectDescribe
+    | ExpectExecute
+    | ExpectClose
+    | ExpectSync
+    | ExpectRefusal
+    | ExpectSetting
+)

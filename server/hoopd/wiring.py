@@ -1,0 +1,257 @@
+"""The one module that puts the gateway's objects together: from settings to a gateway that serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from hoop.v1 import audit_pb2_grpc, gateway_pb2_grpc, requests_pb2_grpc, tunnel_pb2_grpc
+from hoopd.approvals.broker import Broker
+from hoopd.approvals.repository import CHANNEL as REQUESTS
+from hoopd.domain.errors import InvalidInput, Unavailable
+from hoopd.identity import Bearer, GroupsFrom, OidcSettings, TokenVerifier, client_factory
+from hoopd.keys import derive, load_secret
+from hoopd.masking.values import MaskContext
+from hoopd.policy.loading import load
+from hoopd.recording.journal import Sync
+from hoopd.recording.keys import RecordKeys, load_keys
+from hoopd.recording.recorder import Recorder
+from hoopd.rpc.audit import AuditServicer
+from hoopd.rpc.authentication import Authentication, principal_of
+from hoopd.rpc.gateway import GatewayService
+from hoopd.rpc.requests import RequestsServicer
+from hoopd.rpc.tunnel import TunnelService
+from hoopd.runtime import clock
+from hoopd.runtime.gateway import Gateway, Services
+from hoopd.runtime.policies import Policies
+from hoopd.runtime.target import Target
+from hoopd.session.judgement import PolicyInForce
+from hoopd.settings import ConnectionSettings, Settings
+from hoopd.store.audit import Audit
+from hoopd.store.listener import Listener
+from hoopd.store.migrate import migrate, pending
+from hoopd.store.policies import CHANNEL as POLICIES
+from hoopd.store.policies import PolicyRepository
+from hoopd.store.pool import Store
+from hoopd.store.records import Records
+from hoopd.store.requests import StoredRequests
+
+MESSAGE_BYTES = 8 * 1024 * 1024
+GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A gateway that takes calls at ``host:port``. ``failed`` raises when a part that it needs has ended."""
+
+    host: str
+    port: int
+    gateway: Gateway
+
+
+def oidc_settings(settings: Settings) -> OidcSettings:
+    """The identity provider as ``hoopd.identity`` takes it. Raises InvalidInput."""
+    section = settings.oidc
+    return OidcSettings(
+        issuer=section.issuer,
+        client_id=section.client_id,
+        approval_client_id=section.approval_client_id,
+        scopes=section.scopes,
+        groups_claim=section.groups_claim,
+        email_claim=section.email_claim,
+        ca=section.ca,
+        approval_max_age=settings.approval_max_age,
+        roles={role: frozenset(groups) for role, groups in settings.roles.items()},
+        bearer=Bearer(section.bearer),
+        groups_from=GroupsFrom(section.groups_from),
+    )
+
+
+def target(settings: ConnectionSettings) -> Target:
+    return Target(
+        connection=settings.connection,
+        user=settings.user,
+        password_file=settings.password_file,
+        password_env=settings.password_env,
+        tls=settings.tls.mode,
+        ca=settings.tls.ca,
+        allow_auth=frozenset(settings.allow_auth),
+    )
+
+
+def prepare_data_dir(path: Path) -> None:
+    """Make the data directory, for the gateway's user alone. Raises Unavailable."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise Unavailable(f"the data directory {path} cannot be made: {problem.strerror}") from None
+
+
+@asynccontextmanager
+async def serving(settings: Settings, store_dsn: str, *, migrating: bool) -> AsyncIterator[Serving]:
+    """A gateway that serves for as long as the block lasts.
+
+    ``migrating``: bring the store's schema up to date first (a store of the gateway's own); else it must be.
+
+    Raises:
+        HoopError: one of its parts is missing, broken or unreachable; the sentence says which.
+    """
+    oidc = oidc_settings(settings)
+    prepare_data_dir(settings.data_dir)
+    secret, record_keys = load_secret(settings.data_dir), load_keys(settings.data_dir)
+    if migrating:
+        await migrate(store_dsn)
+    store = Store(store_dsn)
+    await store.open()
+    try:
+        if not migrating:
+            await _check_schema(store)
+        policies = Policies()
+        await load_policy(policies, PolicyRepository(store, clock.now), settings)
+        verifier = TokenVerifier(oidc, client_factory(oidc), clock.now)
+        async with _parts(settings, store, policies, verifier, record_keys, secret) as services:
+            audit = Audit(store, record_keys, services.recorder.holds)
+            gateway = Gateway(services)
+            server = _server(gateway, services, audit, verifier, oidc)
+            port = _listen(server, settings)
+            await server.start()
+            try:
+                yield Serving(settings.host, port, gateway)
+            finally:
+                await gateway.stop("the gateway is shutting down: connect again")
+                await server.stop(GRACE_SECONDS)
+                await gateway.close()
+    finally:
+        await store.close()
+
+
+async def _check_schema(store: Store) -> None:
+    async with store.connection() as connection:
+        missing = await pending(connection)
+    if missing:
+        raise Unavailable("the store's schema is not up to date", hint="run `hoopd migrate -c hoopd.yaml`")
+
+
+async def load_policy(policies: Policies, repository: PolicyRepository, settings: Settings) -> None:
+    """Put the file's policy in force, as a new version where it differs from the store's.
+
+    Raises:
+        InvalidInput: the file does not load; what is in the store stays.
+    """
+    try:
+        text = settings.policy.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = getattr(problem, "strerror", None) or "it is not UTF-8 text"
+        raise InvalidInput(f"the policy {settings.policy} cannot be read: {reason}") from None
+    policy = load(text, str(settings.policy), [connection.name for connection in settings.connections])
+    stored = await repository.put_if_differs(text, by="config", source=settings.policy.name)
+    policies.put(PolicyInForce(policy, stored.version))
+
+
+@asynccontextmanager
+async def _parts(
+    settings: Settings,
+    store: Store,
+    policies: Policies,
+    verifier: TokenVerifier,
+    keys: RecordKeys,
+    secret: bytes,
+) -> AsyncIterator[Services]:
+    recorder = Recorder(
+        settings.data_dir,
+        Records(store),
+        keys,
+        clock.now,
+        max_lag=settings.journal.max_lag,
+        sync=Sync(settings.journal.sync),
+    )
+    listener = Listener(store.dsn, (REQUESTS, POLICIES), on_lost=recorder.shipper.suspect)
+    broker = Broker(StoredRequests(store), listener, clock.now, keys.id)
+    services = Services(
+        targets={each.name: target(each) for each in settings.connections},
+        verifier=verifier,
+        policies=policies,
+        recorder=recorder,
+        broker=broker,
+        mask_context=MaskContext(derive(secret, "mask")),
+        redaction_key=derive(secret, "redaction"),
+        message_limit=settings.limits.message,
+    )
+    recorder.start()
+    try:
+        async with _running(listener.run, recorder.shipper.run, broker.run):
+            await _ready(recorder, broker)
+            yield services
+            await recorder.shipper.drain(GRACE_SECONDS)
+    finally:
+        recorder.close()
+
+
+@asynccontextmanager
+async def _running(*parts: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(part()) for part in parts]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def _ready(recorder: Recorder, broker: Broker) -> None:
+    try:
+        async with asyncio.timeout(timedelta(seconds=15).total_seconds()):
+            await recorder.shipper.reached.wait()
+            await broker.until_ready()
+    except TimeoutError:
+        raise Unavailable("the store did not answer in 15 s") from None
+
+
+def _server(
+    gateway: Gateway,
+    services: Services,
+    audit: Audit,
+    verifier: TokenVerifier,
+    oidc: OidcSettings,
+) -> grpc.aio.Server:
+    server = grpc.aio.server(
+        interceptors=[Authentication(verifier)],
+        options=[
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MESSAGE_BYTES),
+            ("grpc.max_concurrent_streams", 5_000),
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ],
+    )
+    gateway_pb2_grpc.add_GatewayServicer_to_server(GatewayService(gateway, oidc), server)
+    tunnel_pb2_grpc.add_TunnelServicer_to_server(TunnelService(gateway), server)
+    requests_pb2_grpc.add_RequestsServicer_to_server(RequestsServicer(services.broker, verifier), server)
+    audit_pb2_grpc.add_AuditServicer_to_server(AuditServicer(audit, principal_of), server)
+    return server
+
+
+def _listen(server: grpc.aio.Server, settings: Settings) -> int:
+    try:
+        key, cert = settings.tls.key.read_bytes(), settings.tls.cert.read_bytes()
+    except OSError as problem:
+        raise InvalidInput(f"the gateway's certificate or key cannot be read: {problem.filename}") from None
+    credentials = grpc.ssl_server_credentials([(key, cert)])
+    try:
+        port = server.add_secure_port(settings.listen, credentials)
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise Unavailable(
+            f"the gateway cannot listen on {settings.listen}: the port is taken, or the certificate does not load"
+        )
+    return port
