@@ -47,7 +47,10 @@ def _understood(error: Exception) -> HoopctlError:
         return error
     if isinstance(error, TyperException):
         path = getattr(getattr(error, "ctx", None), "command_path", "hoopctl")
-        return UsageProblem(error.format_message(), hint=f"See: {path} --help")
+        # typer's way of showing the help of a group that was given nothing: its message is the whole help.
+        given_nothing = type(error).__name__ == "NoArgsIsHelpError"
+        message = "Missing command." if given_nothing else error.format_message()
+        return UsageProblem(message, hint=f"See: {path} --help")
     if isinstance(error, OSError) and error.strerror:
         place = f": {error.filename}" if error.filename else ""
         return HoopctlError(f"{error.strerror}{place}.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import typer
@@ -47,6 +47,10 @@ class Invocation:
         ``--no-input``.
         """
         return not (self.json or self.no_input) and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def never_asking(self) -> Invocation:
+        """The same, with nobody to be asked."""
+        return replace(self, no_input=True)
 
 
 def invocation(ctx: typer.Context) -> Invocation:

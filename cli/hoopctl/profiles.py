@@ -1,8 +1,7 @@
 """What ``hoopctl`` keeps between runs: per profile the gateway, its CA, and the ports of its connections.
 
 Everything lies under one directory (``HOOPCTL_HOME``, else the platform's), readable by its owner only. Tokens and
-tunnel passwords are not here: see ``hoopctl.identity``. Files are replaced whole, so that a reader never sees half of
-one.
+tunnel passwords are not here: see ``hoopctl.identity``. See ``identity.private_files`` for how.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import ipaddress
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hoopctl.errors import NotSignedIn, UsageProblem
+from hoopctl.identity.private_files import read_private, write_private
 
 DEFAULT_PORT = 7443
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -61,21 +60,6 @@ def parse_server(text: str) -> ServerAddress:
     return ServerAddress(parts.hostname, DEFAULT_PORT if port is None else port)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace ``path`` by a file of mode 0600 that holds ``text``; its directory is made, of mode 0700, if it is not
-    there.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One identity: its name, its directory, and the gateway it uses now (None: none is known).
@@ -89,9 +73,7 @@ class Profile:
 
     def _read(self) -> dict[str, Any]:
         try:
-            content = json.loads((self.directory / "profile.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
+            content = json.loads(read_private(self.directory / "profile.json") or "{}")
         except ValueError:
             content = None
         if not isinstance(content, dict):
@@ -131,10 +113,7 @@ class Profile:
 
     def trusted_ca(self, server: ServerAddress) -> str | None:
         """The CA (PEM) that this profile trusts for ``server``; None: none is kept, the system's are meant."""
-        try:
-            return self.ca_path(server).read_text(encoding="ascii")
-        except FileNotFoundError:
-            return None
+        return read_private(self.ca_path(server))
 
     def trust_ca(self, server: ServerAddress, pem: str) -> None:
         """Keep ``pem`` as the only CA that is trusted for ``server``."""

@@ -76,7 +76,7 @@ async def _connect(asked: Invocation, name: str, command: list[str], port: int |
             HOST,
             listener.getsockname()[1],
             _short_name(identity.email or identity.subject),
-            tunnel_password(asked, gateway, target.connection),
+            await tunnel_password(asked, target.connection),
             target.database,
         )
         asked.profile.remember_port(target.connection, local.port)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hoopctl.errors import NotSignedIn, UsageProblem
-from hoopctl.profiles import Home, ServerAddress, open_home, parse_server, write_private
+from hoopctl.identity.private_files import write_private
+from hoopctl.profiles import Home, ServerAddress, open_home, parse_server
 
 
 @pytest.mark.parametrize(
@@ -83,11 +84,11 @@ def test_a_name_that_could_leave_the_directory_is_refused(tmp_path: Path, name: 
 
 
 def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "secret.json"
-    write_private(path, "x")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert [each.name for each in path.parent.iterdir()] == ["secret.json"]
+    profile = Home(tmp_path / "home").profile("p")
+    profile.remember_port("prod-db", 5433)
+    profile.trust_ca(parse_server("gw:1"), "pem")
+    modes = {path.is_dir(): stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "home").rglob("*")}
+    assert modes == {True: 0o700, False: 0o600}
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
