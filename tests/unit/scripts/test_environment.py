@@ -214,6 +214,25 @@ def test_a_build_that_is_ended_leaves_nothing_and_is_taken_up_again(project: Pat
     assert not (project / ".venv.cutoff").exists()
 
 
+@pytest.mark.skipif(importlib.util.find_spec("ensurepip") is None, reason="this Python has no ensurepip")
+def test_a_python_without_pip_uses_the_one_that_it_brings(project: Path) -> None:
+    bare = project.parent / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    done = demo(project, HOOP_PYTHON=str(bare / "bin/python"))
+    assert done.returncode == 0, done.stderr
+    assert "demo --stay" in done.stdout
+
+
+def test_a_python_with_neither_pip_nor_ensurepip_is_told_which_package_is_missing(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = stub(project.parent / "bin", "python3", "exit 1")
+    monkeypatch.setattr(environment.sys, "executable", str(nothing))
+    build = environment.Build(project, lambda line: None)
+    with pytest.raises(environment.BuildError, match=r"install the package python3\.\d+-venv"):
+        build._pip_for(nothing)
+
+
 def stub(directory: Path, name: str, script: str) -> Path:
     directory.mkdir(exist_ok=True)
     path = directory / name
