@@ -10,9 +10,9 @@ import re
 from dataclasses import replace
 
 from hoopd.domain.statement import SessionState
-from hoopd.sql import calls, expressions, utility, walk
+from hoopd.sql import answers, calls, expressions, utility, walk
 from hoopd.sql.catalog import Catalog, Names
-from hoopd.sql.facts import Effect, Facts, ObjectKind, SqlError
+from hoopd.sql.facts import Effect, Facts, ObjectAccess, ObjectKind, SqlError
 from hoopd.sql.findings import Findings
 from hoopd.sql.parser import ParseFailure, Statement, deep_recursion, parse, tokens, too_deep
 
@@ -77,13 +77,14 @@ def _statement(statement: Statement, state: SessionState, names: Names) -> Facts
     found = Findings()
     walk.Walk(names, state, found, _HANDLERS).run(statement.node_type, statement.node)
     calls.judge(found, names)
+    answer = answers.follow(statement.node_type, statement.node, found, names)
     effects = frozenset(found.effects)
     kinds = tuple(found.kinds)
     return Facts(
         sql=statement.sql,
         kind=kinds[0],
         effects=effects,
-        accesses=tuple(found.accesses),
+        accesses=_with_columns(found, answer),
         functions=tuple(found.functions),
         predicate=found.predicate,
         harmless=_harmless(found),
@@ -93,7 +94,10 @@ def _statement(statement: Statement, state: SessionState, names: Names) -> Facts
         forbidden=found.forbidden,
         deallocates=found.deallocates,
         kinds=kinds,
-        unfollowed="the flow of columns is not analysed" if Effect.read in effects and found.relations else None,
+        output=answer.output,
+        unfollowed=answer.unfollowed,
+        inferable=answer.inferable,
+        derived=answer.derived,
     )
 
 
@@ -111,4 +115,20 @@ def _harmless(found: Findings) -> bool:
         return all(a.kind is ObjectKind.catalog for a in objects)
     return bool(found.harmless) or (
         bool(found.functions) and all(use.name in DRIVER_FUNCTIONS for use in found.functions)
+    )
+
+
+def _with_columns(found: Findings, answer: answers.Answer) -> tuple[ObjectAccess, ...]:
+    """Reads of tables with the columns that the statement looks at, where all of it was followed."""
+    if answer.unfollowed is not None or answer.output is None:
+        return tuple(found.accesses)
+    read: dict[tuple[str, str], set[str]] = {}
+    outputs = (source for column in answer.output for source in column.sources)
+    for one in (*outputs, *answer.inferable, *answer.derived):
+        read.setdefault((one.schema, one.table), set()).add(one.column)
+    return tuple(
+        replace(access, columns=tuple(sorted(read.get((access.schema or "", access.name), ()))))
+        if access.effect is Effect.read and access.known
+        else access
+        for access in found.accesses
     )

@@ -144,6 +144,8 @@ class Catalog:
     temp_schema: str | None = None
     complete: bool = True
     fingerprint: str = ""
+    flows: dict[int, Any] = field(default_factory=dict)
+    """Kept by ``from_items``: the columns of each relation, with their family's."""
 
     @classmethod
     def build(cls, rows: Mapping[str, Sequence[Sequence[Any]]], fingerprint: str = "") -> Catalog:
