@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Gives a script of this repository its Python environment: `.venv`, made when it is missing or out of date.
 #
 # Sourced, never run. Bash 3.2 is enough. Here is what must happen before a usable Python is known: cleaning the
@@ -102,6 +103,7 @@ ensure_environment() {
   "$python" -I "$lib/environment.py" build "$root" "$name" </dev/null &
   builder=$!
   for signal in HUP INT TERM; do
+    # shellcheck disable=SC2064 # each trap sends its own signal
     trap "kill -$signal $builder 2>/dev/null || true" "$signal"
   done
   wait "$builder" || status=$?
