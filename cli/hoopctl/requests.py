@@ -6,7 +6,7 @@ Text in them is as the gateway sent it: whoever shows it passes it through ``out
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -193,21 +193,3 @@ def as_line(request: Request) -> dict[str, object]:
         "cannot_decide_because": request.cannot_decide_because,
         "message": request.message or None,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """Where and with which code a person signs in (RFC 8628 section 3.2); ``expires_in`` in seconds."""
-
-    verification_uri: str
-    verification_uri_complete: str | None
-    user_code: str
-    expires_in: int
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalToken:
-    """A sign-in made for approving (INV-6). Lives in memory only: never kept, never shown."""
-
-    value: str = field(repr=False)
-    expires: datetime

@@ -7,12 +7,15 @@ the memory of this process: it is never kept in a keyring or a file, where an ag
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from hoopctl.client.gateway import Gateway
 from hoopctl.errors import NotSignedIn
+from hoopctl.identity.browser import open_browser_if_graphical
+from hoopctl.identity.device_flow import ApprovalFlow, Verification
+from hoopctl.identity.tokens import ApprovalToken
 from hoopctl.invocation import Invocation
-from hoopctl.requests import ApprovalToken, Verification
 
 Show = Callable[[Verification], None]
 
@@ -20,8 +23,19 @@ Show = Callable[[Verification], None]
 async def sign_in_to_approve(asked: Invocation, gateway: Gateway, show: Show) -> ApprovalToken:
     """Ask a person to sign in for an approval: ``show`` is called with where and how, then it waits for them.
 
-    Raises NotSignedIn with ``--no-input``, when it was refused, or when the code has expired.
+    Nothing blocks the event loop meanwhile. Raises NotSignedIn with ``--no-input``, Denied when the person refused,
+    TimedOut when nobody answered.
     """
     if asked.no_input:
         raise NotSignedIn("A decision needs a person who signs in for it.", hint="Leave out --no-input.")
-    raise NotImplementedError
+    hello = gateway.hello
+    flow = ApprovalFlow(hello.issuer, hello.approval_client_id, hello.scopes)
+    code = await asyncio.to_thread(flow.start)
+    show(code)
+    if not asked.json:
+        await asyncio.to_thread(open_browser_if_graphical, code.verification_uri_complete or code.verification_uri)
+    while True:
+        await asyncio.sleep(flow.pause)
+        token = await asyncio.to_thread(flow.attempt)
+        if token is not None:
+            return token

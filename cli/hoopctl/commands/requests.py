@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -17,8 +16,9 @@ from hoopctl.client.requests import Link, RequestsClient
 from hoopctl.clock import rfc3339
 from hoopctl.commands.approving import Show, sign_in_to_approve
 from hoopctl.errors import Denied, UsageProblem
+from hoopctl.identity.device_flow import Verification
 from hoopctl.invocation import Invocation, invocation, run
-from hoopctl.requests import STATES, Decided, Request, Verdict, Verification, as_line
+from hoopctl.requests import STATES, Decided, Request, Verdict, as_line
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -136,7 +136,7 @@ async def _decide(asked: Invocation, request_id: str, verdict: Verdict, comment:
             said = Decided("refused", f"request {request.id} is already {request.state}", request)
         else:
             token = await sign_in_to_approve(asked, gateway, _show_verification(asked, request, verdict))
-            said = await client.decide(request, verdict, comment, token.value)
+            said = await client.decide(request, verdict, comment, token.reveal())
     _tell(asked, request, said)
 
 
@@ -154,7 +154,15 @@ def _tell(asked: Invocation, request: Request, said: Decided) -> None:
 
 def _show_verification(asked: Invocation, request: Request, verdict: Verdict) -> Show:
     def in_json(code: Verification) -> None:
-        output.emit({"event": "verify", **asdict(code)})
+        output.emit(
+            {
+                "event": "verify",
+                "verification_uri": code.verification_uri,
+                "verification_uri_complete": code.verification_uri_complete,
+                "user_code": code.user_code,
+                "expires_in": code.expires_in,
+            }
+        )
 
     def in_words(code: Verification) -> None:
         place = code.verification_uri_complete or code.verification_uri

@@ -1,1 +1,1 @@
-"""The review inbox. ``model``, ``approver``, ``port`` and ``drawing`` are headless; widgets and screens know no gRPC."""
+"""The review inbox. ``model``, ``approver``, ``port`` and ``drawing`` are headless; no widget knows gRPC."""

@@ -9,7 +9,9 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
-from hoopctl.requests import ApprovalToken, Decided, Request, Verdict, Verification
+from hoopctl.identity.device_flow import Verification
+from hoopctl.identity.tokens import ApprovalToken
+from hoopctl.requests import Decided, Request, Verdict
 from hoopctl.tui.port import RequestsPort
 
 _MARGIN = timedelta(seconds=10)
@@ -26,12 +28,14 @@ class Approver:
     @property
     def signed_in(self) -> bool:
         """Whether the next word needs no sign-in, as far as this side can know."""
-        return self._token is not None and self._port.now() + _MARGIN < self._token.expires
+        return self._token is not None and self._port.now() + _MARGIN < self._token.expires_at
 
     async def decide(
-        self, request: Request, verdict: Verdict, comment: str, show: Callable[[Verification], None]
+        self, request: Request, verdict: Verdict, comment: str, show: Callable[[Verification | None], None]
     ) -> Decided:
         """Say a word, signing in when it is needed; once more when the gateway no longer takes the sign-in.
+
+        ``show`` is called with what the reviewer must do, and with None when it has been done.
 
         Raises HoopctlError as the port does.
         """
@@ -45,7 +49,8 @@ class Approver:
                     said = await self._port.decide(request, verdict, comment, await self._signed_in(show))
             return said
 
-    async def _signed_in(self, show: Callable[[Verification], None]) -> ApprovalToken:
+    async def _signed_in(self, show: Callable[[Verification | None], None]) -> ApprovalToken:
         if self._token is None or not self.signed_in:
             self._token = await self._port.sign_in(show)
+            show(None)
         return self._token

@@ -51,6 +51,11 @@ def safe(text: str, style: Style | str = "") -> Text:
     return drawn
 
 
+def styled(text: str, style: Style | str) -> Text:
+    """Fixed words in a style that ends with them, whatever is appended."""
+    return Text().append(text, style)
+
+
 def hidden_count(text: str) -> int:
     """How many characters of ``text`` a terminal would obey or not show."""
     return sum(printable(character) != character for character in text)
@@ -108,7 +113,7 @@ def environment_mark(request: Request) -> Text:
     """`` PRODUCTION `` in a colour that cannot be mistaken, and as a word for those who do not see it."""
     where = environment(request)
     word = "NO ENV LABEL" if where is Environment.unknown else where.upper()
-    return Text(f" {word} ", ENVIRONMENT_STYLE[where])
+    return styled(f" {word} ", ENVIRONMENT_STYLE[where])
 
 
 def row(request: Request, now: datetime) -> Text:
@@ -132,26 +137,21 @@ def row(request: Request, now: datetime) -> Text:
     return drawn
 
 
-def detail(request: Request, now: datetime) -> RenderableType:
-    """Everything about one request, the most telling first."""
-    return Group(
-        *_ending(request),
-        _where(request),
-        _what(request),
-        _who(request),
-        _waits(request, now),
-        *_cannot(request),
-        Text(),
-        *_statement(request),
-        *_parameters(request),
-        *_particulars(request),
-    )
+def head(request: Request, now: datetime) -> RenderableType:
+    """What a reviewer must know in five seconds: where, what, who, why, how long, who else."""
+    lines = [*_ending(request), _where(request), _what(request), _who(request), _waits(request, now)]
+    return Group(*lines, *_cannot(request))
+
+
+def body(request: Request) -> RenderableType:
+    """The statement and everything else; the same as long as the request is."""
+    return Group(*_statement(request), *_parameters(request), *_particulars(request))
 
 
 def _ending(request: Request) -> list[Text]:
     if request.is_open:
         return []
-    line = Text(f" {request.state.upper()} ", ENDED)
+    line = styled(f" {request.state.upper()} ", ENDED)
     if request.message:
         line.append(" ").append_text(safe(request.message, "bold"))
     return [line]
@@ -179,7 +179,7 @@ def _who(request: Request) -> Text:
     if request.application:
         line.append(" through ").append_text(safe(request.application))
     line.append(": ").append_text(
-        safe(request.reason, "italic") if request.reason else Text("no reason was given", DIM)
+        safe(request.reason, "italic") if request.reason else styled("no reason was given", DIM)
     )
     return line
 
@@ -190,20 +190,20 @@ def _waits(request: Request, now: datetime) -> Text:
         line.append(f"{left} left", "bold").append(" · ")
     for number, seat in enumerate(request.seats):
         line.append("; " if number else "").append_text(safe(f"{seat.needed} of {' or '.join(seat.groups)}: "))
-        line.append_text(safe(", ".join(seat.approved_by), "bold") if seat.approved_by else Text("nobody yet", DIM))
+        line.append_text(safe(", ".join(seat.approved_by), "bold") if seat.approved_by else styled("nobody yet", DIM))
     return line
 
 
 def _cannot(request: Request) -> list[Text]:
     if request.state != "pending" or request.cannot_decide_because is None:
         return []
-    return [Text("You cannot approve: ", "bold").append_text(safe(request.cannot_decide_because))]
+    return [styled("You cannot approve: ", "bold").append_text(safe(request.cannot_decide_because))]
 
 
 def _statement(request: Request) -> list[Text]:
     sql, hidden = request.sql, hidden_count(request.sql)
     lines = sql.count("\n") + 1
-    title = Text("Statement", HEADING)
+    title = styled("Statement", HEADING)
     title.append(f"  {len(sql):,} characters, {lines:,} line{'s' if lines > 1 else ''}", DIM)
     if len(request.batch) > 1:
         title.append(f", {len(request.batch)} statements", "bold")
@@ -215,30 +215,30 @@ def _statement(request: Request) -> list[Text]:
 def _parameters(request: Request) -> list[Text]:
     if not request.params:
         return []
-    return [Text(), Text("Parameters", HEADING), *(_parameter(n, param) for n, param in enumerate(request.params, 1))]
+    return [Text(), styled("Parameters", HEADING), *(_parameter(n, param) for n, param in enumerate(request.params, 1))]
 
 
 def _parameter(number: int, param: Param) -> Text:
-    line = Text(f"${number} ", "bold").append_text(safe(param.type, DIM)).append(" = ")
+    line = styled(f"${number} ", "bold").append_text(safe(param.type, DIM)).append(" = ")
     if param.value is None:
         return line.append("NULL", "bold")
-    line.append_text(statement(param.value) if param.value else Text("(empty text)", DIM))
+    line.append_text(statement(param.value) if param.value else styled("(empty text)", DIM))
     return line.append(" (masked)", DIM) if param.masked else line
 
 
 def _particulars(request: Request) -> list[Text]:
-    lines = [Text(), Text("Rules", HEADING), *(safe(rule) for rule in request.rules)]
+    lines = [Text(), styled("Rules", HEADING), *(safe(rule) for rule in request.rules)]
     for number, facts in enumerate(request.batch, 1):
         lines += [Text(), _facts_heading(request, number, facts), *(safe(access) for access in facts.accesses)]
         lines += [safe(f"calls {name}") for name in facts.functions]
     if request.words:
-        lines += [Text(), Text("Said", HEADING)]
+        lines += [Text(), styled("Said", HEADING)]
     for word in request.words:
         lines.append(safe(f"{word.by.name}: {word.verdict}" + (f": {word.comment}" if word.comment else "")))
     transaction = {"I": "no transaction", "T": "inside a transaction", "E": "in a failed transaction"}
     lines += [
         Text(),
-        Text("Session", HEADING),
+        styled("Session", HEADING),
         safe(f"{request.role} in {request.database}, {transaction.get(request.transaction, request.transaction)}"),
         safe(f"search path {request.search_path}"),
         safe(f"request {request.id}, statement {request.statement}, policy version {request.policy_version}", DIM),
@@ -248,7 +248,7 @@ def _particulars(request: Request) -> list[Text]:
 
 
 def _facts_heading(request: Request, number: int, facts: Facts) -> Text:
-    title = Text("Touches" if len(request.batch) == 1 else f"Statement {number} touches", HEADING)
+    title = styled("Touches" if len(request.batch) == 1 else f"Statement {number} touches", HEADING)
     said = [facts.kind] if len(request.batch) > 1 else []
     said += [f"predicate {facts.predicate}"] if facts.predicate else []
     return title.append("  ").append_text(safe(", ".join(said), DIM)) if said else title

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from hoopctl.requests import ApprovalToken, Decided, Request, Verdict, Verification
+from hoopctl.identity.device_flow import Verification
+from hoopctl.identity.tokens import ApprovalToken
+from hoopctl.requests import Decided, Request, Verdict
 
 
 @dataclass(frozen=True, slots=True)
