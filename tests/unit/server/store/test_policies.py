@@ -1,0 +1,51 @@
+"""Versions of the policy: a text is a version once, whoever brings it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from hoopd.store.migrate import migrate
+from hoopd.store.policies import CHANNEL, PolicyRepository
+from hoopd.store.pool import Store
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def policies(database: str) -> AsyncIterator[PolicyRepository]:
+    await migrate(database)
+    store = Store(database)
+    await store.open()
+    yield PolicyRepository(store, lambda: NOON)
+    await store.close()
+
+
+async def test_a_text_that_differs_is_the_next_version(policies: PolicyRepository) -> None:
+    assert await policies.current() is None
+    first = await policies.put_if_differs("version: 1\n", by="config", source="policy.yaml")
+    again = await policies.put_if_differs("version: 1\n", by="erin", source="else.yaml")
+    second = await policies.put_if_differs("version: 1\ndefault: deny\n", by="erin", source="stdin")
+    assert (first.version, again, second.version) == (1, first, 2)
+    assert await policies.current() == second
+    assert (second.by, second.at, second.source) == ("erin", NOON, "stdin")
+    back = await policies.put_if_differs("version: 1\n", by="erin", source="stdin")
+    assert back.version == 3
+
+
+async def test_gateways_that_start_together_make_one_version(policies: PolicyRepository) -> None:
+    made = await asyncio.gather(
+        *(policies.put_if_differs("version: 1\n", by="config", source="policy.yaml") for _ in range(8))
+    )
+    assert {each.version for each in made} == {1}
+
+
+async def test_a_new_version_is_notified_and_an_old_one_is_not(policies: PolicyRepository, database: str) -> None:
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        await connection.execute(f"LISTEN {CHANNEL}")
+        for text in ("a", "a", "b"):
+            await policies.put_if_differs(text, by="config", source="policy.yaml")
+        heard = [notification.payload async for notification in connection.notifies(stop_after=2)]
+    assert heard == ["1", "2"]
