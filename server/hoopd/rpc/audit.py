@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
@@ -11,11 +11,11 @@ from hoop.v1 import audit_pb2 as pb
 from hoop.v1 import audit_pb2_grpc
 from hoopd.domain.errors import InvalidInput
 from hoopd.domain.ids import StatementNo, statement_id
-from hoopd.domain.principal import Principal
 from hoopd.recording.codec import NotAnEvent, micros, moment
 from hoopd.recording.ports import StatementRow
 from hoopd.recording.replay import ReplayLine
 from hoopd.recording.verification import VerifyOutcome
+from hoopd.rpc.authentication import principal_of
 from hoopd.store.audit import Audit, SessionDetail
 from hoopd.store.statements import StatementQuery
 
@@ -25,26 +25,25 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class AuditServicer(audit_pb2_grpc.AuditServicer):
-    """What auditors call. ``principal_of`` gives the verified bearer of a call."""
+    """What auditors call, and people about their own sessions."""
 
-    def __init__(self, audit: Audit, principal_of: Callable[[Context], Principal]) -> None:
+    def __init__(self, audit: Audit) -> None:
         self._audit = audit
-        self._principal_of = principal_of
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> AsyncIterator[pb.StatementRow]:
-        async for row in self._audit.search(_query(request), self._principal_of(context)):
+        async for row in self._audit.search(_query(request), principal_of(context)):
             yield _statement(row)
 
     async def Show(self, request: pb.ShowSessionRequest, context: Context) -> pb.SessionDetail:
-        return _detail(await self._audit.show(request.id, self._principal_of(context)))
+        return _detail(await self._audit.show(request.id, principal_of(context)))
 
     async def Replay(self, request: pb.ReplayRequest, context: Context) -> AsyncIterator[pb.ReplayEvent]:
-        async for line in self._audit.replay(request.session, self._principal_of(context)):
+        async for line in self._audit.replay(request.session, principal_of(context)):
             yield _replayed(line)
 
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> AsyncIterator[pb.VerifyResult]:
         sessions, good = 0, True
-        async for outcome in self._audit.verify(request.session, self._principal_of(context)):
+        async for outcome in self._audit.verify(request.session, principal_of(context)):
             sessions, good = sessions + 1, good and outcome.ok
             yield _verified(outcome)
         yield pb.VerifyResult(done=True, sessions=sessions, ok=good)

@@ -43,7 +43,8 @@ WHERE known.changed_by < EXCLUDED.changed_by
 class StatementQuery:
     """What to look for; what is None or empty does not matter.
 
-    ``text``: words of the SQL, any part of it, or a request's or statement's id. ``user``: e-mail or subject.
+    ``text``: words of the SQL, any part of it, or a request's or statement's id. ``user``: e-mail, its part before
+    the @, or subject.
     ``since`` is inside, ``until`` outside. ``limit``: rows at most, the newest ones.
     """
 
@@ -156,7 +157,12 @@ def _conditions(query: StatementQuery) -> tuple[list[sql.Composable], list[Any]]
         )
     if query.user:
         user = _plain(query.user)
-        add(sql.SQL("(lower(principal) = lower(%s) OR subject = %s)"), user, user)
+        add(
+            sql.SQL("(lower(principal) = lower(%s) OR subject = %s OR lower(principal) LIKE lower(%s))"),
+            user,
+            user,
+            f"{_escaped(user)}@%",
+        )
     for column in ("connection", "decision", "outcome", "session"):
         if wanted := _plain(getattr(query, column)):
             add(sql.SQL("{} = %s").format(sql.Identifier(column)), wanted)  # type: ignore[arg-type]
