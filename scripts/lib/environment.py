@@ -202,6 +202,12 @@ class Build:
         locked = [*pip, "install", "--no-user", "--no-deps", "--require-hashes", "--requirement", str(lock)]
         if self._quiet(locked, self._progress(total)):
             raise BuildError(explain(self.log.read_text(encoding="utf-8", errors="replace")))
+        here = {path.name for path in target.glob("lib/python*/site-packages/*.dist-info")}
+        if not any(not name.startswith("pip-") for name in here):
+            raise BuildError(
+                "pip installed into another place than .venv; a setting in a file of its own, such as target or "
+                "prefix, sends it there: see `pip config list`."
+            )
         self.tell("installing the project itself")
         own = ["install", "--no-user", "--no-deps", "--no-index", "--no-build-isolation", "--editable", str(self.root)]
         if self._quiet([*pip, *own]):

@@ -1,6 +1,7 @@
 """Each module says what it is for and has its tests where one looks for them; no file knows its author's machine."""
 
 import ast
+import os
 import re
 import sys
 from pathlib import Path
@@ -55,6 +56,14 @@ def test_every_module_has_its_tests_in_the_mirrored_place() -> None:
 def test_the_list_of_exceptions_holds_what_exists_and_says_why(entry: str) -> None:
     assert WITHOUT_OWN_TESTS[entry]
     assert (ROOT / entry).is_dir() if entry.endswith("/") else (ROOT / entry).is_file()
+
+
+def test_what_is_run_can_be_run() -> None:
+    scripts = [path for path in repository.files() if path.read_bytes()[:2] == b"#!"]
+    assert {"scripts/demo", "scripts/test", "scripts/gen-protos", ".ci/run"} <= {
+        repository.name(path) for path in scripts
+    }
+    assert not [repository.name(path) for path in scripts if not os.access(path, os.X_OK)]
 
 
 def test_no_file_knows_the_machine_it_was_made_on() -> None:

@@ -163,6 +163,15 @@ def test_what_the_lock_does_not_name_is_not_installed(project: Path) -> None:
     assert not environments(project)
 
 
+def test_a_setting_that_sends_pip_elsewhere_is_named(project: Path) -> None:
+    settings = project.parent / "pip.conf"
+    settings.write_text(f"[install]\ntarget = {project.parent / 'elsewhere'}\nuser = yes\n")
+    done = demo(project, PIP_CONFIG_FILE=str(settings))
+    assert done.returncode == 1
+    assert "such as target or prefix" in done.stderr.splitlines()[-1]
+    assert not (project / ".venv").exists()
+
+
 def test_a_moved_repository_and_a_directory_made_by_hand_are_made_anew(project: Path) -> None:
     by_hand = project / ".venv"
     by_hand.mkdir()
