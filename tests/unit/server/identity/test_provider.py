@@ -1,7 +1,6 @@
 """Keys and addresses of the provider: rotation, age, outages, and documents that are not to be believed."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -9,8 +8,8 @@ import jwt
 import pytest
 
 from hoopd.dev.oidc import DevProvider
-from hoopd.domain.errors import InvalidInput, NotSignedIn, Unavailable
-from hoopd.identity import OidcSettings, Purpose, TokenVerifier, client_factory
+from hoopd.domain.errors import NotSignedIn, Unavailable
+from hoopd.identity import Purpose, TokenVerifier
 from tests.fixtures.oidc import SteppedClock, sign_in
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -203,18 +202,3 @@ async def test_keys_that_verify_nothing(verifier: TokenVerifier, link: Any, keys
     link.instead["/jwks"] = lambda _: httpx.Response(200, json={"keys": keys})
     with pytest.raises(Unavailable, match=r"no key|keys are not"):
         await verifier.check_provider()
-
-
-async def test_a_ca_that_cannot_be_read_is_one_sentence(tmp_path: Any, settings: OidcSettings) -> None:
-    (tmp_path / "ca.pem").write_text("no certificate")
-    for name in ("ca.pem", "absent.pem"):
-        with pytest.raises(InvalidInput, match=r"oidc\.ca cannot be read"):
-            client_factory(replace(settings, ca=tmp_path / name))
-
-
-async def test_loopback_is_never_asked_through_a_proxy(
-    stepped_provider: DevProvider, settings: OidcSettings, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    await TokenVerifier(settings, client_factory(settings), clock).check_provider()

@@ -63,12 +63,14 @@ async def test_groups_give_roles(verifier: TokenVerifier, stepped_provider: DevP
 
 
 async def test_inv_6_a_login_token_cannot_approve(verifier: TokenVerifier, stepped_provider: DevProvider) -> None:
+    """INV-6."""
     token = sign_in(stepped_provider, "bob")["id_token"]
     assert (await session(verifier, token)).subject == "dev|bob"
     await refused(verifier, token, "not one for approvals", Purpose.approval)
 
 
 async def test_inv_6_an_approval_token_opens_no_session(verifier: TokenVerifier, stepped_provider: DevProvider) -> None:
+    """INV-6."""
     token = sign_in(stepped_provider, "bob", client_id=APPROVAL_CLIENT)["id_token"]
     assert (await verifier.verify(token, Purpose.approval)).subject == "dev|bob"
     await refused(verifier, token, "issued to another client")
@@ -77,6 +79,7 @@ async def test_inv_6_an_approval_token_opens_no_session(verifier: TokenVerifier,
 async def test_inv_6_a_token_for_both_clients_serves_only_the_one_that_asked(
     verifier: TokenVerifier, stepped_provider: DevProvider, good_claims: dict[str, Any]
 ) -> None:
+    """INV-6."""
     both = {**good_claims, "aud": [LOGIN_CLIENT, APPROVAL_CLIENT]}
     token = stepped_provider.mint({**both, "azp": LOGIN_CLIENT})
     assert (await session(verifier, token)).subject == "dev|alice"
@@ -88,6 +91,7 @@ async def test_inv_6_a_token_for_both_clients_serves_only_the_one_that_asked(
 async def test_inv_6_an_approval_sign_in_ages(
     verifier: TokenVerifier, stepped_provider: DevProvider, settings: OidcSettings, clock: SteppedClock
 ) -> None:
+    """INV-6."""
     with DevProvider(clock=clock, lifetimes=Lifetimes(approval=timedelta(hours=8))) as provider:
         settings = OidcSettings(provider.issuer, LOGIN_CLIENT, APPROVAL_CLIENT, approval_max_age=timedelta(minutes=5))
         verifier = TokenVerifier(settings, client_factory(settings), clock)
@@ -101,6 +105,7 @@ async def test_inv_6_an_approval_sign_in_ages(
 async def test_inv_6_renewing_does_not_make_a_sign_in_fresh(
     verifier: TokenVerifier, stepped_provider: DevProvider, good_claims: dict[str, Any], clock: SteppedClock
 ) -> None:
+    """INV-6."""
     now = int(clock().timestamp())
     claims = {**good_claims, "aud": APPROVAL_CLIENT, "iat": now, "auth_time": now - 3600}
     await refused(verifier, stepped_provider.mint(claims), "older than 15 minutes", Purpose.approval)
@@ -109,6 +114,7 @@ async def test_inv_6_renewing_does_not_make_a_sign_in_fresh(
 async def test_inv_6_without_auth_time_the_token_itself_must_be_fresh(
     verifier: TokenVerifier, stepped_provider: DevProvider, good_claims: dict[str, Any], clock: SteppedClock
 ) -> None:
+    """INV-6."""
     del good_claims["auth_time"]
     token = stepped_provider.mint({**good_claims, "aud": APPROVAL_CLIENT})
     assert (await verifier.verify(token, Purpose.approval)).subject == "dev|alice"
@@ -120,6 +126,7 @@ async def test_inv_6_without_auth_time_the_token_itself_must_be_fresh(
 async def test_inv_6_an_auth_time_that_cannot_be_read_is_not_passed_over(
     verifier: TokenVerifier, stepped_provider: DevProvider, good_claims: dict[str, Any], auth_time: object
 ) -> None:
+    """INV-6."""
     token = stepped_provider.mint({**good_claims, "aud": APPROVAL_CLIENT, "auth_time": auth_time})
     await refused(verifier, token, "auth_time", Purpose.approval)
 
@@ -135,6 +142,7 @@ async def test_an_auth_time_in_the_future_is_refused(
 async def test_inv_10_a_token_ends_at_its_second(
     verifier: TokenVerifier, stepped_provider: DevProvider, clock: SteppedClock
 ) -> None:
+    """INV-10."""
     token = sign_in(stepped_provider, "alice")["id_token"]
     clock.step(3599)
     assert (await session(verifier, token)).expires == clock() + timedelta(seconds=1)
@@ -145,6 +153,7 @@ async def test_inv_10_a_token_ends_at_its_second(
 async def test_inv_10_groups_are_those_of_the_newest_token(
     verifier: TokenVerifier, stepped_provider: DevProvider
 ) -> None:
+    """INV-10."""
     first = sign_in(stepped_provider, "erin")
     assert (await session(verifier, first["id_token"])).roles == {Role.admin}
     stepped_provider.accounts["erin"] = type(stepped_provider.accounts["erin"])("erin", ())
