@@ -53,6 +53,7 @@ class StoreSettings(_Section):
     dsn: str | None = Field(default=None, description="Connection string without its password.")
     password_file: Path | None = Field(default=None, description="File that holds the store's password.")
     password_env: str | None = Field(default=None, description="Environment variable that holds the store's password.")
+    migrate: bool = Field(default=True, description="Bring the schema up to date at start; else `hoopd migrate` must.")
 
 
 class OidcSection(_Section):

@@ -236,7 +236,7 @@ def _server(
     gateway_pb2_grpc.add_GatewayServicer_to_server(GatewayService(gateway, oidc), server)
     tunnel_pb2_grpc.add_TunnelServicer_to_server(TunnelService(gateway), server)
     requests_pb2_grpc.add_RequestsServicer_to_server(RequestsServicer(services.broker, verifier), server)
-    audit_pb2_grpc.add_AuditServicer_to_server(AuditServicer(audit, principal_of), server)
+    audit_pb2_grpc.add_AuditServicer_to_server(AuditServicer(audit), server)
     return server
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import grpc
 import grpc.aio
@@ -71,8 +72,11 @@ class StreamPipe:
         await self._send(pb.ToClient(ended=pb.Ended(cause=cause, message=message)))
 
     async def _send(self, message: pb.ToClient) -> None:
-        async with self._writing:
-            await self._context.write(message)
+        try:
+            async with self._writing:
+                await self._context.write(message)
+        except (grpc.aio.InternalError, grpc.aio.UsageError):
+            raise ConnectionResetError("the tunnel's stream is closed") from None
 
 
 class TunnelService(tunnel_pb2_grpc.TunnelServicer):
@@ -94,10 +98,13 @@ class TunnelService(tunnel_pb2_grpc.TunnelServicer):
             raise InvalidInput("the first message of a session must open it")
         try:
             ended = await self._gateway.serve(pipe, principal_of(context), _opening(first.open))
+        except ConnectionResetError:
+            return
         except HoopError as problem:
             await pipe.ended("refused", problem.message)
             raise
-        await pipe.ended(ended.cause, ended.message)
+        with suppress(ConnectionResetError):
+            await pipe.ended(ended.cause, ended.message)
 
 
 def _opening(message: pb.Open) -> Opening:

@@ -79,6 +79,18 @@ class SessionRunner:
     async def run(self) -> None:
         """Return when the session is over; both sides are closed and the record has its end."""
         try:
+            await self._tasks_of_session()
+        except asyncio.CancelledError:
+            self._abandoned()
+            raise
+        finally:
+            self._parts.database.close()
+            await self._parts.holds.abandon(self.message)
+            self._end_record()
+            await self._say_goodbye()
+
+    async def _tasks_of_session(self) -> None:
+        try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 await self._carry_out(self._parts.machine.open())
@@ -88,19 +100,25 @@ class SessionRunner:
                 tasks.create_task(self._main())
         except* SessionOver:
             log.debug("session over: %s", self.message)
-        finally:
-            self._parts.database.close()
-            await self._parts.holds.abandon(self.message)
-            self._end_record()
-            await self._say_goodbye()
+        except* ConnectionResetError:
+            self._abandoned()
 
     async def _say_goodbye(self) -> None:
         """What the client has still to be told, if it takes it."""
         if self._to_client:
             data, self._to_client = bytes(self._to_client), bytearray()
-            with suppress(TimeoutError):
+            with suppress(TimeoutError, ConnectionResetError):
                 async with asyncio.timeout(GRACE_SECONDS):
                     await self._parts.pipe.write(data)
+
+    def _abandoned(self) -> None:
+        """The client's stream broke: nobody reads any more, but the record still gets its end."""
+        self._to_client.clear()
+        self.cause, self.message = "client", "the client went away"
+        for command in self._parts.machine.receive(events.ClientGone()):
+            if isinstance(command, commands.Record) and self._parts.record.usable:
+                with suppress(SessionOver):
+                    self._record(command.event)
 
     def _end_record(self) -> None:
         if self._parts.record.usable:

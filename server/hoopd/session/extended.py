@@ -7,19 +7,17 @@ a portal whose Bind was decided.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
 from hoopd.domain.decision import Outcome
 from hoopd.domain.events import StatementOutcome, StatementPrepared
-from hoopd.domain.statement import Param
-from hoopd.masking.text import cell_as_text, type_name
 from hoopd.pgwire import frontend
 from hoopd.pgwire.backend import Field
 from hoopd.pgwire.errors import WireError
 from hoopd.pgwire.framing import Frame
 from hoopd.session.core import Core, Work
+from hoopd.session.parameters import digest_of, params_of
 from hoopd.session.refusal import error, refuse_extended, refuse_work
 from hoopd.session.results import UnplannedResult
 from hoopd.session.state import Move
@@ -143,24 +141,9 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
         refuse_extended(core, error("54000", f"a session may hold {MAX_PORTALS} portals at most"))
         return None
     _check_formats(prepared, bind)
-    params = _params(bind, prepared.param_oids)
-    return Work(frame, prepared.sql, core.ticket(), bind=bind, params=params, param_digest=_digest(bind, prepared))
-
-
-def _params(bind: frontend.Bind, oids: Sequence[int]) -> tuple[Param, ...]:
-    return tuple(
-        Param(type_name(oid), cell_as_text(oid, bind.value_format(index) == 1, value))
-        for index, (oid, value) in enumerate(zip(oids, bind.values, strict=True))
-    )
-
-
-def _digest(bind: frontend.Bind, prepared: Prepared) -> str:
-    """Of the exact wire form of the parameters (INV-5)."""
-    digest = hashlib.sha256()
-    for index, (oid, value) in enumerate(zip(prepared.param_oids, bind.values, strict=True)):
-        size = -1 if value is None else len(value)
-        digest.update(f"{oid}:{bind.value_format(index)}:{size}:".encode() + (value or b""))
-    return digest.hexdigest()
+    digest = digest_of(bind, prepared.param_oids)
+    params = params_of(bind, prepared.param_oids)
+    return Work(frame, prepared.sql, core.ticket(), bind=bind, params=params, param_digest=digest)
 
 
 def send_bind(core: Core, work: Work) -> None:

@@ -74,6 +74,7 @@ def _ask(core: Core) -> None:
             frontend.make_parse(_NAME, f"SHOW {setting}".encode())
             + frontend.make_bind(_NAME, _NAME)
             + frontend.make_execute(_NAME)
+            + frontend.make_close("P", _NAME)
             + frontend.make_close("S", _NAME)
         )
 

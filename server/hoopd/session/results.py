@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hoopd.masking.plan import MaskPlan
-from hoopd.masking.text import cell_as_text
+from hoopd.masking.text import cells_as_text
 from hoopd.masking.values import MaskContext, mask_value
 from hoopd.pgwire.backend import Field, make_data_row, read_data_row
 from hoopd.pgwire.framing import Frame
@@ -93,7 +93,7 @@ class ResultRelay:
         self.kept_rows += 1
         self.kept_bytes += size
         self.chunk.append(
-            tuple(cell_as_text(f.type_oid, f.format == 1, cell) for f, cell in zip(self.fields, cells, strict=True))
+            tuple(cells_as_text(f.type_oid, f.format == 1, cell) for f, cell in zip(self.fields, cells, strict=True))
         )
 
     def take_chunk(self, *, last: bool) -> tuple[tuple[str, ...], tuple[tuple[str | None, ...], ...], int] | None:

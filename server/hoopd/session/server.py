@@ -325,6 +325,9 @@ def _setting(core: Core, head: ExpectSetting, frame: Frame) -> bool:
             return True
         case "C":
             return True
+        case "3" if not head.portal_closed:
+            head.portal_closed = True
+            return True
         case "3":
             core.expected.popleft()
             readback.learned(core, head)

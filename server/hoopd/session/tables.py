@@ -122,6 +122,7 @@ class ExpectSetting:
 
     setting: str
     value: str | None = None
+    portal_closed: bool = False
 
 
 Expected = (
