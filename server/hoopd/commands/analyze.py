@@ -1,0 +1,81 @@
+"""``hoopd analyze``: what the gateway makes of SQL, for people who write policies and for tests.
+
+SQL on stdin, one JSON line for each statement on stdout (DESIGN.md, section 9). Nothing of the SQL is run.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import psycopg
+import typer
+
+from hoopd.commands import output
+from hoopd.domain.errors import Unavailable
+from hoopd.domain.statement import SessionState
+from hoopd.sql.analysis import analyse
+from hoopd.sql.catalog import CATALOG_QUERIES, FINGERPRINT_QUERY, Catalog
+from hoopd.sql.facts import ColumnName, Facts
+
+_ALONE = SessionState('"$user", public', role="", user="", transaction="I", server_version=180000)
+
+
+def analyze(
+    dsn: Annotated[
+        str | None, typer.Option("--dsn", help="A database to read the catalog of; without it, built-in names only.")
+    ] = None,
+) -> None:
+    """Say what the SQL on standard input would do: one JSON line for each statement."""
+    state, catalog = (_ALONE, Catalog.builtin()) if dsn is None else _read(dsn)
+    text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    for facts in analyse(text, state, catalog):
+        output.emit(as_json(facts))
+
+
+def _read(dsn: str) -> tuple[SessionState, Catalog]:
+    """The catalog and state of a session of that DSN. Raises Unavailable."""
+    try:
+        with psycopg.connect(dsn) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            rows = {name: connection.execute(query.encode()).fetchall() for name, query in CATALOG_QUERIES.items()}
+            fingerprint = connection.execute(FINGERPRINT_QUERY.encode()).fetchone()
+            found = connection.execute(
+                "select pg_catalog.current_setting('search_path'), current_user::text, session_user::text"
+            ).fetchone()
+            version = connection.info.server_version
+    except psycopg.Error as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise Unavailable(f"the database of --dsn cannot be read: {first}", hint="Check the DSN.") from None
+    assert found is not None
+    path, role, user = found
+    state = SessionState(path, role=role, user=user, transaction="I", server_version=version)
+    return state, Catalog.build(rows, str(fingerprint[0]) if fingerprint else "")
+
+
+def as_json(facts: Facts) -> dict[str, Any]:
+    """The line of one statement, as DESIGN.md section 9 has it."""
+    return {
+        "sql": facts.sql,
+        "kind": facts.kind,
+        "effects": sorted(facts.effects),
+        "objects": [{"schema": a.schema, "name": a.name, "kind": a.kind, "access": a.effect} for a in facts.accesses],
+        "functions": [
+            {"schema": f.schema, "name": f.name, "volatility": f.volatility, "trusted": f.trusted}
+            for f in facts.functions
+        ],
+        "predicate": facts.predicate,
+        "output": None
+        if facts.output is None
+        else [
+            {"name": c.name, "sources": [_column(s) for s in c.sources], "derivation": c.derivation}
+            for c in facts.output
+        ],
+        "inferable": [_column(c) for c in facts.inferable],
+        "error": None if facts.error is None else {"message": facts.error.message, "position": facts.error.position},
+    }
+
+
+def _column(name: ColumnName) -> dict[str, str]:
+    return {"schema": name.schema, "table": name.table, "column": name.column}
