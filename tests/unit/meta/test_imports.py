@@ -1,18 +1,22 @@
 """Who imports whom: the contracts of the project file, and what a command may not pay for."""
 
+import ast
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions, requires
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests import repository
 from tests.repository import ROOT
 
-CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+CONTRACTS = PYPROJECT["tool"]["importlinter"]["contracts"]
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -51,6 +55,38 @@ def test_help_imports_neither_grpc_nor_textual_nor_keyring() -> None:
     assert "connect" in done.stdout
 
 
+def imported(path: Path) -> set[str]:
+    """The top-level modules that a file imports anywhere in it."""
+    names = set()
+    for node in ast.walk(repository.syntax(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+    return names - sys.stdlib_module_names - {"hoopctl", "hoopd", "hoop"}
+
+
+def declared(*, server: bool) -> set[str]:
+    """The distributions that an installation asks for by name, without or with the extra `server`."""
+    lines = [*PROJECT["dependencies"], *(PROJECT["optional-dependencies"]["server"] if server else [])]
+    return {canonicalize_name(Requirement(line).name) for line in lines}
+
+
+@pytest.mark.parametrize("package", repository.PACKAGES, ids=lambda package: package.name)
+def test_what_is_imported_is_declared(package: Path) -> None:
+    """A package that is there only since another brought it is gone when that one changes its mind."""
+    known = declared(server=package.name == "hoopd")
+    providers = packages_distributions()
+    undeclared = [
+        f"{repository.name(path)} imports {module}"
+        for path in repository.modules()
+        if path.is_relative_to(package)
+        for module in sorted(imported(path))
+        if not {canonicalize_name(name) for name in providers.get(module, [])} & known
+    ]
+    assert not undeclared
+
+
 WITHOUT = """
 import sys
 ABSENT = set(sys.argv[1].split(","))
@@ -67,18 +103,15 @@ sys.exit(main())
 
 def server_only_modules() -> set[str]:
     """The top-level modules that the extra `server` brings and the bare command does not."""
-    needed = [Requirement(line) for line in requires("hoopctl") or []]
-    server = {canonicalize_name(item.name) for item in needed if "extra" in str(item.marker or "")}
-    bare = {canonicalize_name(item.name) for item in needed} - server
-    return {
-        module
+    bare = declared(server=False)
+    server = declared(server=True) - bare
+    provided = {
+        module: {canonicalize_name(name) for name in distributions}
         for module, distributions in packages_distributions().items()
-        if {canonicalize_name(name) for name in distributions} & server
-        and not {canonicalize_name(name) for name in distributions} & bare
     }
+    return {module for module, names in provided.items() if names & server and not names & bare}
 
 
-@pytest.mark.skipif(not (ROOT / "server/hoopd/__main__.py").exists(), reason="the gateway's command is not built yet")
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "-c", "hoopd.yaml"], ["dev"]], ids=" ".join)
 def test_the_gateway_without_its_extra_says_what_to_install(arguments: list[str]) -> None:
     absent = server_only_modules()
