@@ -100,7 +100,7 @@ def test_it_never_shows_more_than_half(mask: ColumnMask, value: str, oid: int) -
         assert bare.endswith(end) if mask.kind is MaskKind.last else bare.startswith(end)
 
 
-@given(st.sampled_from(MASKS), st.text(st.characters(exclude_characters="\0"), max_size=80))
+@given(st.sampled_from(MASKS), st.text(max_size=80))
 def test_a_value_with_a_limit_does_not_outgrow_it(mask: ColumnMask, value: str) -> None:
     for oid in (VARCHAR, BPCHAR, NAME):
         found = masked(mask, value, oid)
