@@ -164,17 +164,17 @@ def as_line(request: Request) -> dict[str, object]:
         "connection": request.connection,
         "labels": dict(request.labels),
         "principal": request.requester.name,
-        "requester": asdict(request.requester),
+        "requester": _plain(request.requester),
         "database": request.database,
         "role": request.role,
         "search_path": request.search_path,
         "sql": request.sql,
-        "params": [asdict(param) for param in request.params],
-        "facts": asdict(first) if first else None,
-        "batch": [asdict(facts) for facts in request.batch],
+        "params": [_plain(param) for param in request.params],
+        "facts": _plain(first) if first else None,
+        "batch": [_plain(facts) for facts in request.batch],
         "rules": list(request.rules),
         "policy_version": request.policy_version,
-        "seats": [asdict(seat) for seat in request.seats],
+        "seats": [_plain(seat) for seat in request.seats],
         "waiting_for": list(request.waiting_for) if request.state == "pending" else [],
         "approvals": [
             {"verdict": word.verdict, "by": word.by.name, "comment": word.comment, "at": rfc3339(word.at)}
@@ -193,3 +193,7 @@ def as_line(request: Request) -> dict[str, object]:
         "cannot_decide_because": request.cannot_decide_because,
         "message": request.message or None,
     }
+
+
+def _plain(value: Person | Param | Facts | Seat) -> dict[str, object]:
+    return {name: list(held) if isinstance(held, tuple) else held for name, held in asdict(value).items()}

@@ -40,14 +40,19 @@ class Approver:
         Raises HoopctlError as the port does.
         """
         async with self._one_at_a_time:
-            fresh = not self.signed_in
-            token = await self._signed_in(show)
-            said = await self._port.decide(request, verdict, comment, token)
-            if said.sign_in_again:
-                self._token = None
-                if not fresh:
-                    said = await self._port.decide(request, verdict, comment, await self._signed_in(show))
+            kept = self.signed_in
+            said = await self._say(request, verdict, comment, show)
+            if said.sign_in_again and kept:
+                said = await self._say(request, verdict, comment, show)
             return said
+
+    async def _say(
+        self, request: Request, verdict: Verdict, comment: str, show: Callable[[Verification | None], None]
+    ) -> Decided:
+        said = await self._port.decide(request, verdict, comment, await self._signed_in(show))
+        if said.sign_in_again:
+            self._token = None
+        return said
 
     async def _signed_in(self, show: Callable[[Verification | None], None]) -> ApprovalToken:
         if self._token is None or not self.signed_in:

@@ -41,7 +41,7 @@ _TOKEN_STYLES = (
     ("Token.Name.Builtin", Style(color="bright_blue")),
 )
 # More blanks than any indentation needs, blanks at the end of a line, more empty lines than a paragraph needs.
-_PADDING = re.compile(r"(?<=\S)[ \t]{12,}|[ \t]{40,}|[ \t]{3,}(?=\n|\Z)|\n{4,}")
+_PADDING = re.compile(r"(?:[ \t]*\n){4,}|(?<=\S)[ \t]{12,}|[ \t]{40,}|[ \t]{3,}(?=\n|\Z)")
 
 
 def safe(text: str, style: Style | str = "") -> Text:
@@ -76,7 +76,7 @@ def statement(sql: str) -> Text:
 
 
 def _padding_mark(run: str) -> str:
-    return f"⟨{len(run) - 1} empty lines⟩" if "\n" in run else f"⟨{len(run)} blanks⟩"
+    return f"⟨{run.count(chr(10)) - 1} empty lines⟩" if "\n" in run else f"⟨{len(run)} blanks⟩"
 
 
 def _marked(text: str, *, one_line: bool = False) -> Text:
@@ -124,7 +124,7 @@ def row(request: Request, now: datetime) -> Text:
     else:
         drawn.append(f"{request.state[:9]:<9} ", "reverse" if request.is_open else "dim")
     where = environment(request)
-    drawn.append("● " if request.can_decide else "  ")
+    drawn.append("● " if request.can_decide and request.state == "pending" else "  ")
     drawn.append_text(
         safe(request.connection, Style(bold=True, color="red3" if where is Environment.production else None))
     )

@@ -224,17 +224,15 @@ class InboxScreen(Screen[None]):
         title = styled(f"{count} to review", "bold") if count else Text("nothing to review")
         title.append("  ").append_text(safe(f"{self._port.reviewer} at {self._port.server}", "dim"))
         self.query_one("#title", Static).update(title)
-        if self._link.up:
-            link = styled("● live", "green")
-        else:
-            link = (
-                styled("○ connecting …", "bold yellow")
-                if not self._link.problem
-                else styled("○ NOT LIVE", "bold reverse red")
-            )
-        self.query_one("#link", Static).update(link)
-        if self._link.problem:
-            link.append(" ").append_text(safe(self._link.problem))
+        self.query_one("#link", Static).update(_drawn_link(self._link))
 
     def _tell(self, text: str, severity: str) -> None:
         self.notify(printable(text, one_line=True), severity=severity, markup=False)  # type: ignore[arg-type]
+
+
+def _drawn_link(link: LinkState) -> Text:
+    if link.up:
+        return styled("● live", "green")
+    if not link.problem:
+        return styled("○ connecting …", "bold yellow")
+    return styled(" ○ NOT LIVE ", "bold reverse red").append(" ").append_text(safe(link.problem))
