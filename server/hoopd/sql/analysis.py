@@ -103,19 +103,18 @@ def _statement(statement: Statement, state: SessionState, names: Names) -> Facts
 
 def _harmless(found: Findings) -> bool:
     """Built in as allowed: by its own handler's word, or a SELECT of catalogs that carry no data."""
-    if found.forbidden is not None or found.harmless is False:
+    if found.forbidden is not None or found.settings is False:
         return False
     if next(iter(found.kinds)) != "select":
-        return bool(found.harmless)
-    allowed = {Effect.read, Effect.session} if found.harmless else {Effect.read}
+        return found.harmless and not found.effects & _BARRIERS
+    allowed = {Effect.read, Effect.session} if found.settings else {Effect.read}
     if not found.effects <= allowed or not all(use.trusted for use in found.functions):
         return False
     objects = [a for a in found.accesses if a.kind is not ObjectKind.setting]
     if objects:
         return all(a.kind is ObjectKind.catalog for a in objects)
-    return bool(found.harmless) or (
-        bool(found.functions) and all(use.name in DRIVER_FUNCTIONS for use in found.functions)
-    )
+    asks = found.settings or bool(found.functions)
+    return asks and all(use.name in DRIVER_FUNCTIONS for use in found.functions)
 
 
 def _with_columns(found: Findings, answer: answers.Answer) -> tuple[ObjectAccess, ...]:

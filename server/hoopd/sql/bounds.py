@@ -26,6 +26,7 @@ _MAX_COPIES = 300_000
 _OPEN = {"ASCII_40": "ASCII_41", "ASCII_91": "ASCII_93", "CASE": "END_P"}
 _CLOSE = frozenset(_OPEN.values())
 _SETS = frozenset({"UNION", "INTERSECT", "EXCEPT"})
+_COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
 _CHAINED = frozenset(
     {
         "Op", "TYPECAST", "LESS_EQUALS", "GREATER_EQUALS", "NOT_EQUALS", "EQUALS_GREATER", "RIGHT_ARROW",
@@ -71,6 +72,8 @@ class _Bound:
         self.cost = 0
 
     def take(self, name: str) -> None:
+        if name in _COMMENTS:
+            return
         level = self.levels[-1]
         self.cost += level.copies * level.times
         if name in _OPEN:

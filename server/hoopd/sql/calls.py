@@ -16,7 +16,7 @@ from hoopd.sql.builtin_functions import STABLE_FUNCTIONS, TRUSTED_FUNCTIONS, VOL
 from hoopd.sql.builtin_names import BUILTIN_OPERATORS
 from hoopd.sql.catalog import FIRST_USER_OID, Function, Names, Operator
 from hoopd.sql.facts import Effect, FunctionUse, ObjectKind
-from hoopd.sql.findings import Findings
+from hoopd.sql.findings import ANY_COUNT, Findings
 
 _KNOWN_WRITES = frozenset({"nextval", "setval"})
 """Not harmless, but no secret either: their effect is noted by the walk."""
@@ -66,7 +66,11 @@ def _in_play(found: Findings, names: Names, types: Iterable[int]) -> bool:
 
 
 def _call(found: Findings, names: Names, schema: str | None, name: str, count: int) -> None:
-    candidates = [f for f in names.functions(schema, name) if f.takes(count) and _in_play(found, names, f.arg_types)]
+    candidates = [
+        f
+        for f in names.functions(schema, name)
+        if (count == ANY_COUNT or f.takes(count)) and _in_play(found, names, f.arg_types)
+    ]
     for function in candidates:
         _user_function(found, function)
     if count == 1 and names.type(schema, name) is not None:
@@ -76,16 +80,20 @@ def _call(found: Findings, names: Names, schema: str | None, name: str, count: i
     if builtin and (name in TRUSTED_FUNCTIONS or name in _KNOWN_WRITES):
         found.functions.setdefault(FunctionUse("pg_catalog", name, builtin_volatility(name), trusted=True))
     elif not candidates:
+        found.runs_at_parse = True
         found.call(schema, name, None, known=False)
 
 
 def _user_function(found: Findings, function: Function) -> None:
+    """A literal given to an argument of a type that users made is read at Parse, by their code (a domain in a row)."""
+    found.runs_at_parse = found.runs_at_parse or any(oid >= FIRST_USER_OID for oid in function.arg_types)
     found.call(function.schema, function.name, function.volatility)
 
 
 def _operator(found: Findings, names: Names, schema: str | None, name: str) -> None:
     candidates: list[Operator] = [o for o in names.operators(schema, name) if _in_play(found, names, (o.left, o.right))]
     for operator in candidates:
+        found.runs_at_parse = found.runs_at_parse or max(operator.left, operator.right) >= FIRST_USER_OID
         found.call(operator.schema, operator.name, None)
     if not candidates and not (schema in (None, "pg_catalog") and name in BUILTIN_OPERATORS):
         found.call(schema, name, None, known=False)

@@ -13,6 +13,7 @@ from typing import Any
 
 from hoopd.domain.statement import SessionState
 from hoopd.sql import builtin_names
+from hoopd.sql.builtin_functions import TRUSTED_FUNCTIONS
 from hoopd.sql.catalog_queries import CATALOG_QUERIES, FINGERPRINT_QUERY
 from hoopd.sql.facts import ObjectKind
 
@@ -45,6 +46,10 @@ _KINDS = {
 }
 
 
+_MAX_RESOLUTIONS = 64
+_HARMLESS_INSIDE = TRUSTED_FUNCTIONS | {"nextval"}
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     name: str
@@ -69,6 +74,8 @@ class Relation:
     """Schema, name and volatility of the functions that its triggers run."""
     calls: tuple[tuple[str, str, str], ...] = ()
     """The same for functions that a view's own query runs, views below it included."""
+    hidden_calls: tuple[tuple[str, str, str], ...] = ()
+    """The same for its defaults, check constraints, index expressions and row-security policies."""
     reads: tuple[int, ...] = ()
     """Oids of all relations that a view reaches."""
 
@@ -146,6 +153,7 @@ class Catalog:
     fingerprint: str = ""
     flows: dict[int, Any] = field(default_factory=dict)
     """Kept by ``from_items``: the columns of each relation, with their family's."""
+    resolutions: dict[tuple[str, str, bool], Names] = field(default_factory=dict)
 
     @classmethod
     def build(cls, rows: Mapping[str, Sequence[Sequence[Any]]], fingerprint: str = "") -> Catalog:
@@ -196,7 +204,13 @@ class Catalog:
 
     def names(self, state: SessionState) -> Names:
         """Resolution under one session's search path and role."""
-        return _names(self, state.search_path, state.role or state.user, state.temporary_objects)
+        key = (state.search_path, state.role or state.user, state.temporary_objects)
+        found = self.resolutions.get(key)
+        if found is None:
+            if len(self.resolutions) >= _MAX_RESOLUTIONS:
+                self.resolutions.clear()
+            found = self.resolutions[key] = _names(self, *key)
+        return found
 
 
 @dataclass(frozen=True)
@@ -286,7 +300,6 @@ def _quoted(text: str) -> tuple[int, str]:
     return place, name
 
 
-@lru_cache(maxsize=256)
 def _names(catalog: Catalog, search_path: str, role: str, temporary: bool) -> Names:
     listed = [role if name == "$user" else name for name in split_path(search_path)]
     path = [catalog.temp_schema or name if name == "pg_temp" else name for name in listed]
@@ -317,8 +330,9 @@ def _pairs(rows: Iterable[Sequence[Any]], key: int, value: int) -> dict[int, tup
 
 def _uses(rows: Iterable[Sequence[Any]]) -> dict[int, tuple[tuple[str, str, str], ...]]:
     table: dict[int, list[tuple[str, str, str]]] = {}
-    for oid, schema, name, volatility in rows:
-        table.setdefault(oid, []).append((schema, name, volatility))
+    for oid, schema, name, volatility, *made_by_users in rows:
+        if all(made_by_users) or name not in _HARMLESS_INSIDE:
+            table.setdefault(oid, []).append((schema, name, volatility))
     return {oid: tuple(sorted(set(found))) for oid, found in table.items()}
 
 
@@ -328,6 +342,7 @@ def _relations(rows: Mapping[str, Sequence[Sequence[Any]]]) -> dict[tuple[str, s
     triggers = _uses(rows["triggers"])
     below = _pairs((row for row in rows["view_relations"] if row[0] >= FIRST_USER_OID), 0, 1)
     calls = _through_views(_uses(rows["view_calls"]), below)
+    hidden = _uses(rows["table_calls"])
     table = {}
     for oid, schema, name, kind, partition, row_security, columns, types in rows["relations"]:
         table[schema, name] = Relation(
@@ -344,6 +359,7 @@ def _relations(rows: Mapping[str, Sequence[Sequence[Any]]]) -> dict[tuple[str, s
             triggers=triggers.get(oid, ()),
             calls=calls.get(oid, ()),
             reads=_below(oid, below),
+            hidden_calls=hidden.get(oid, ()),
         )
     return table
 

@@ -7,7 +7,10 @@ trusted.
 
 from __future__ import annotations
 
-CATALOG_QUERIES: dict[str, str] = {
+_CALLS = "':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)'"
+"""Where a stored expression names a function (``outfuncs.c``)."""
+
+_TEMPLATES: dict[str, str] = {
     "schemas": """
 select n.oid::int8, n.nspname::text, n.oid = pg_catalog.pg_my_temp_schema()
 from pg_catalog.pg_namespace n
@@ -35,11 +38,24 @@ from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
 where not t.tgisinternal and t.tgenabled <> 'D'
 """,
     "view_calls": """
-select distinct r.ev_class::int8, n.nspname::text, p.proname::text, p.provolatile::text
-from pg_catalog.pg_depend d join pg_catalog.pg_rewrite r on r.oid = d.objid
-     join pg_catalog.pg_proc p on p.oid = d.refobjid join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-where d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-  and d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass and p.oid >= 16384
+select distinct r.ev_class::int8, n.nspname::text, p.proname::text, p.provolatile::text, p.oid >= 16384
+from pg_catalog.pg_rewrite r,
+     lateral pg_catalog.regexp_matches(r.ev_action::pg_catalog.text, {calls}, 'g') f,
+     pg_catalog.pg_proc p, pg_catalog.pg_namespace n
+where r.oid >= 16384 and p.oid = f[1]::pg_catalog.oid and n.oid = p.pronamespace
+""",
+    "table_calls": """
+select distinct x.relid, n.nspname::text, p.proname::text, p.provolatile::text, p.oid >= 16384
+from (select d.adrelid::int8 as relid, d.adbin::pg_catalog.text as tree from pg_catalog.pg_attrdef d
+      union all
+      select c.conrelid::int8, c.conbin::pg_catalog.text from pg_catalog.pg_constraint c where c.conrelid <> 0
+      union all
+      select i.indrelid::int8, pg_catalog.concat(i.indexprs, i.indpred) from pg_catalog.pg_index i
+      union all
+      select l.polrelid::int8, pg_catalog.concat(l.polqual, l.polwithcheck) from pg_catalog.pg_policy l) x,
+     lateral pg_catalog.regexp_matches(x.tree, {calls}, 'g') f,
+     pg_catalog.pg_proc p, pg_catalog.pg_namespace n
+where x.relid >= 16384 and p.oid = f[1]::pg_catalog.oid and n.oid = p.pronamespace
 """,
     "view_relations": """
 select distinct r.ev_class::int8, d.refobjid::int8
@@ -71,11 +87,12 @@ select c.castsource::int8, c.casttarget::int8, c.castcontext::text
 from pg_catalog.pg_cast c where c.oid >= 16384 and c.castfunc <> 0
 """,
 }
+CATALOG_QUERIES = {name: query.replace("{calls}", _CALLS) for name, query in _TEMPLATES.items()}
 """Name to query. Run them in one REPEATABLE READ transaction, so that they agree with each other."""
 
 _WATCHED = (
     "pg_class", "pg_attribute", "pg_namespace", "pg_inherits", "pg_proc", "pg_type", "pg_operator", "pg_cast",
-    "pg_trigger", "pg_rewrite",
+    "pg_trigger", "pg_rewrite", "pg_attrdef", "pg_constraint", "pg_policy", "pg_index",
 )  # fmt: skip
 
 _FINGERPRINT_PART = (

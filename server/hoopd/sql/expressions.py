@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from hoopd.sql import session_settings
+from hoopd.sql.builtin_functions import ONE_ARGUMENT_FUNCTIONS
 from hoopd.sql.builtin_names import BUILTIN_TYPES
 from hoopd.sql.catalog import is_builtin_type
 from hoopd.sql.facts import Effect, ObjectKind
+from hoopd.sql.findings import ANY_COUNT
 from hoopd.sql.walk import Handlers, Node, Scope, Walk
 
 _BETWEEN = {
@@ -42,13 +44,13 @@ def _function(walk: Walk, node: Node, scope: Scope) -> None:
         walk.unreadable("this server reads system_user as a column")
     if node.get("funcformat") != "COERCE_SQL_SYNTAX":
         walk.found.names = True
-    walk.found.calls.setdefault((schema, name, len(args)))
+    walk.found.calls.setdefault((schema, name, ANY_COUNT if node.get("agg_within_group") else len(args)))
 
 
 def _sequence(walk: Walk, name: str, args: list[Any]) -> None:
     """``nextval('s')``: a write to the sequence, if it can be told which."""
     text = _text_of(args[0]) if args else None
-    words = [w.strip('"') for w in text.split(".")] if text else []
+    words = [w.strip('"') if w.startswith('"') else w.lower() for w in text.split(".")] if text else []
     if len(words) not in (1, 2):
         walk.found.access(Effect.write, ObjectKind.sequence, None, name, known=False)
         return
@@ -86,7 +88,7 @@ def setting(walk: Walk, change: session_settings.Change) -> None:
     found = walk.found
     found.access(Effect.session, ObjectKind.setting, None, change.name)
     found.barrier = found.barrier or change.barrier
-    found.harmless = change.harmless and found.harmless is not False
+    found.settings = change.harmless and found.settings is not False
     if change.forbidden:
         found.forbid(change.forbidden)
 
@@ -131,13 +133,11 @@ def _column(walk: Walk, node: Node, scope: Scope) -> None:
     walk.found.names = True
     words = walk.names_of(node["fields"])
     if len(words) > 1:
-        _attribute(walk, words[-1])
-
-
-def _attribute(walk: Walk, name: str) -> None:
-    for function in walk.names.functions(None, name):
-        if function.takes(1) and _takes_rows(walk, function.arg_types):
-            walk.found.call(function.schema, function.name, function.volatility)
+        if words[-1] in ONE_ARGUMENT_FUNCTIONS:
+            walk.found.call("pg_catalog", words[-1], None)
+        for function in walk.names.functions(None, words[-1]):
+            if function.takes(1) and _takes_rows(walk, function.arg_types):
+                walk.found.call(function.schema, function.name, function.volatility)
 
 
 def _takes_rows(walk: Walk, types: tuple[int, ...]) -> bool:
@@ -148,8 +148,14 @@ def _takes_rows(walk: Walk, types: tuple[int, ...]) -> bool:
 
 
 def _indirection(walk: Walk, node: Node, scope: Scope) -> None:
+    """``(x).f`` is a field, or the call ``f(x)`` of any function: ``(0.3).pg_sleep`` sleeps."""
     for word in walk.names_of(node.get("indirection", ())):
-        _attribute(walk, word)
+        walk.found.names = True
+        if word in ONE_ARGUMENT_FUNCTIONS:
+            walk.found.call("pg_catalog", word, None)
+        for function in walk.names.functions(None, word):
+            if function.takes(1):
+                walk.found.call(function.schema, function.name, function.volatility)
     walk.children("A_Indirection", node, scope)
 
 

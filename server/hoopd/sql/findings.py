@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from hoopd.sql.facts import Effect, FunctionUse, ObjectAccess, ObjectKind, Predicate
 
+ANY_COUNT = -1
+"""In ``calls``: the number of arguments is not certain (ordered-set aggregates), so every candidate counts."""
 _VOLATILITY = {"i": "immutable", "s": "stable", "v": "volatile"}
 
 
@@ -28,8 +30,10 @@ class Findings:
     runs_at_parse: bool = False
     forbidden: str | None = None
     deallocates: tuple[str, ...] | None = None
-    harmless: bool | None = None
-    """What the statement's own handler says; None where accesses and functions decide."""
+    harmless: bool = False
+    """What the handler of a statement that is not a query says; means nothing for the statements inside another."""
+    settings: bool | None = None
+    """Whether every setting that is changed on the way is harmless; None where none is."""
     calls: dict[tuple[str | None, str, int], None] = field(default_factory=dict)
     """Functions to be judged when all types in reach are known: schema, name, number of arguments."""
     operators: dict[tuple[str | None, str], None] = field(default_factory=dict)

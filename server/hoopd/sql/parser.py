@@ -161,6 +161,8 @@ def _tree(data: bytes) -> Tree:
         tree: Tree = json.loads(printed)
     except RecursionError:
         raise ParseFailure(too_deep()) from None
+    except ValueError:
+        raise ParseFailure(SqlError("the parser's own answer cannot be read", None, "0A000")) from None
     return tree
 
 

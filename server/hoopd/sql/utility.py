@@ -30,6 +30,7 @@ def _set(walk: Walk, node: Node, scope: Scope) -> None:
         return
     reset = kind in ("VAR_RESET", "VAR_SET_DEFAULT")
     setting(walk, session_settings.judge(node["name"], _value(node.get("args", [])), reset=reset))
+    walk.found.harmless = bool(walk.found.settings)
 
 
 def _set_multi(walk: Walk, node: Node) -> None:

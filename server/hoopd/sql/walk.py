@@ -174,6 +174,9 @@ class Walk:
             self._written(relation)
         for schema, name, volatility in relation.calls:
             found.call(schema, name, volatility)
+        if relation.row_security:
+            for use in relation.hidden_calls:
+                self._hidden(use)
         for oid in relation.reads:
             other = self.names.catalog.by_oid.get(oid)
             if other is not None and oid not in found.relations:
@@ -183,13 +186,19 @@ class Walk:
                     self._written(other)
 
     def _written(self, relation: Relation) -> None:
-        if relation.has_rules:
-            self.found.opaque(relation.kind, relation.schema, relation.name)
+        """Rules are opaque; triggers, those of partitions included, and code in the table itself are shown."""
         if relation.schema in SYSTEM_SCHEMAS:
             self.unreadable("writing to a catalog changes what the server itself does")
-        for schema, name, volatility in relation.triggers:
-            self.found.functions.setdefault(FunctionUse(schema, name, volatility_word(volatility), trusted=False))
-            self.found.barrier = True
+        for one in self.names.catalog.family(relation):
+            if one.has_rules:
+                self.found.opaque(one.kind, one.schema, one.name)
+            for use in (*one.triggers, *one.hidden_calls):
+                self._hidden(use)
+
+    def _hidden(self, use: tuple[str, str, str]) -> None:
+        schema, name, volatility = use
+        self.found.functions.setdefault(FunctionUse(schema, name, volatility_word(volatility), trusted=False))
+        self.found.barrier = True
 
     def names_of(self, node: Any) -> list[str]:
         """The words of a dotted name: a list of String nodes."""
