@@ -202,8 +202,12 @@ def _refuse_unknown_code(facts: Facts, masked: MaskedColumns) -> None:
 
 
 def _refuse_copies_of_rows(facts: Facts, masked: MaskedColumns) -> None:
-    if facts.kind == "copy" and any(masked.in_reach(a) for a in facts.accesses if a.effect is Effect.read):
-        raise _Denial("COPY of a table with masked columns cannot be masked yet: use SELECT")
+    if facts.kind != "copy":
+        return
+    for access in facts.accesses:
+        if access.effect is Effect.read and masked.in_reach(access):
+            name = _qualified(access)
+            raise _Denial(f"COPY of {name}, which has masked columns, cannot be masked yet: use SELECT")
 
 
 def _refuse_the_unfollowed(facts: Facts, masked: MaskedColumns) -> None:
