@@ -19,7 +19,6 @@ from hoopctl import narration, output
 from hoopctl.client.gateway import Gateway, with_session
 from hoopctl.client.sign_in import tunnel_password
 from hoopctl.client.tunnel import Opening, Target, TunnelClient
-from hoopctl.clock import Clock
 from hoopctl.errors import NotFound, UsageProblem
 from hoopctl.invocation import Invocation, invocation, run
 from hoopctl.profiles import Profile
@@ -67,31 +66,30 @@ def connect(
 
 async def _connect(asked: Invocation, name: str, command: list[str], port: int | None, reason: str) -> int:
     async with with_session(asked) as gateway:
-        tunnels = TunnelClient(gateway)
-        target = await _target(gateway, tunnels, name)
-        identity = await gateway.whoami()
-        listener = _listener(asked.profile, target.connection, port)
-        local = LocalEnd(
-            target.connection,
-            HOST,
-            listener.getsockname()[1],
-            _short_name(identity.email or identity.subject),
-            await tunnel_password(asked, target.connection),
-            target.database,
-        )
-        asked.profile.remember_port(target.connection, local.port)
-        report = _report_lines if asked.json else _report_beside if command else _report_with(asked.clock)
-        opening = _opening(local, reason)
-        assert gateway.bearer is not None
-        tunnel = Tunnel(listener, tunnels, opening, gateway.bearer, report, asked.clock)
-        async with _serving(tunnel):
-            if command:
-                return await run_inside(command, local.environment(asked.environ))
-            _show(local, as_json=asked.json)
-            await _until_told_to_stop()
+        target = await _target(gateway, TunnelClient(gateway), name)
+        with _listener(asked.profile, target.connection, port) as listener:
+            local = await _local_end(asked, gateway, target, listener.getsockname()[1])
+            asked.profile.remember_port(target.connection, local.port)
+            report = _reporter(asked, beside=bool(command))
+            assert gateway.bearer is not None
+            tunnel = Tunnel(
+                listener, TunnelClient(gateway), _opening(local, reason), gateway.bearer, report, asked.clock
+            )
+            async with _serving(tunnel):
+                if command:
+                    return await run_inside(command, local.environment(asked.environ))
+                _show(local, as_json=asked.json)
+                await _until_told_to_stop()
     if asked.json:
         output.emit({"event": "stopped"})
     return 0
+
+
+async def _local_end(asked: Invocation, gateway: Gateway, target: Target, port: int) -> LocalEnd:
+    identity = await gateway.whoami()
+    password = await tunnel_password(asked, target.connection)
+    name = identity.email or identity.subject
+    return LocalEnd(target.connection, HOST, port, _short_name(name), password, target.database)
 
 
 async def _target(gateway: Gateway, tunnels: TunnelClient, name: str) -> Target:
@@ -170,15 +168,21 @@ def _paragraph(title: str, text: str) -> None:
     narration.say(text)
 
 
-def _report_lines(event: TunnelEvent) -> None:
-    output.emit(as_line(event))
+def _reporter(asked: Invocation, *, beside: bool) -> Callable[[TunnelEvent], None]:
+    """How events are told: as lines, or as sentences; ``beside`` a command, which has the terminal, only what it
+    cannot say.
+    """
 
+    def as_lines(event: TunnelEvent) -> None:
+        output.emit(as_line(event))
 
-def _report_with(clock: Clock) -> Callable[[TunnelEvent], None]:
-    return lambda event: narration.say(f"{clock().astimezone():%H:%M:%S} {as_sentence(event)}")
+    def as_sentences(event: TunnelEvent) -> None:
+        narration.say(f"{asked.clock().astimezone():%H:%M:%S} {as_sentence(event)}")
 
+    def as_asides(event: TunnelEvent) -> None:
+        if not isinstance(event, SessionStarted | SessionEnded):
+            narration.aside(f"hoopctl: {as_sentence(event)}")
 
-def _report_beside(event: TunnelEvent) -> None:
-    """Beside a command that has the terminal: only what it cannot say itself."""
-    if not isinstance(event, SessionStarted | SessionEnded):
-        narration.aside(f"hoopctl: {as_sentence(event)}")
+    if asked.json:
+        return as_lines
+    return as_asides if beside else as_sentences

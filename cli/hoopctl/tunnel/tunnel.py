@@ -50,17 +50,17 @@ class Tunnel:
         self._refusals = 0
 
     async def serve(self) -> None:
-        """Accept clients and carry them. Ends only by cancellation; closes the listener and every client then."""
+        """Accept clients and carry them.
+
+        Ends only by cancellation, and ends every client then; the listener stays open.
+        """
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._watch_gateway())
-                tasks.create_task(self._keep_signed_in(tasks))
-                while True:
-                    accepted = await self._accept(loop)
-                    tasks.create_task(self._serve_client(accepted))
-        finally:
-            self._listener.close()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_gateway())
+            tasks.create_task(self._keep_signed_in(tasks))
+            while True:
+                accepted = await self._accept(loop)
+                tasks.create_task(self._serve_client(accepted))
 
     async def _accept(self, loop: asyncio.AbstractEventLoop) -> socket.socket:
         while True:
