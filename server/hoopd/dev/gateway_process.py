@@ -67,7 +67,9 @@ class GatewayProcess:
         self._reader.start()
 
     def stop(self) -> int:
-        """Have it end in order, and give its exit code (-N for signal N)."""
+        """Have it end in order, and give its exit code (-N for signal N); 0 where none runs."""
+        if not self.pid:
+            return 0
         with contextlib.suppress(Unavailable):
             return self._end()
         return -1

@@ -61,6 +61,8 @@ class Watcher:
                 answer = self._carry_out(order)
                 self._control.sendall(json.dumps(answer).encode() + b"\n")
         except (ParentGone, OSError):
+            pass
+        finally:
             self.finish()
 
     def finish(self) -> None:
@@ -90,6 +92,8 @@ class Watcher:
     def _carry_out(self, order: dict[str, Any]) -> dict[str, Any]:
         if order["do"] == "start":
             return self._start(order)
+        if "name" in order and order["name"] not in self._watched:
+            return {"error": f"no process {order['name']} was started"}
         if order["do"] == "stop":
             watched = self._watched[order["name"]]
             self._stop(watched, patience=order["patience"])

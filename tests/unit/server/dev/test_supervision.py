@@ -163,3 +163,11 @@ def test_a_server_gets_no_settings_of_the_person_who_starts_it(monkeypatch: pyte
     monkeypatch.setenv("STORE_PASSWORD", "secret")
     monkeypatch.setenv("LANG", "nowhere.UTF-8")
     assert clean_environment().keys() <= {"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LC_ALL", "TZ"}
+
+
+def test_a_process_that_was_never_started(output: tuple[int, Iterator[str]]) -> None:
+    with Supervisor() as supervisor:
+        with pytest.raises(Unavailable, match="no process one was started"):
+            supervisor.stop("one", patience=0)
+        supervisor.start(command("one"), output=output[0], errors=output[0])
+        assert next(output[1]) == "ready one"
