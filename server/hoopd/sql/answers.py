@@ -31,13 +31,18 @@ class Answer:
 
 
 def follow(node_type: str, node: Node, found: Findings, names: Names) -> Answer:
-    """The answer of one statement, whose walk gave ``found``."""
-    if found.doubts:
-        return _unfollowed(found.doubts[0], found, names)
-    flow = Flow(names)
+    """The answer of one statement, whose walk gave ``found``.
+
+    What may be a call behind a dot (``found.attributes``) becomes one unless it was seen to be a column.
+    """
+    flow = Flow(names, suspects=frozenset(found.attributes))
     try:
+        if found.doubts:
+            raise Unfollowed(found.doubts[0])
         columns = _columns(flow, node_type, node, found)
     except Unfollowed as reason:
+        for call in (call for calls in found.attributes.values() for call in calls):
+            found.call(*call)
         return _unfollowed(str(reason), found, names)
     return Answer(columns, None, tuple(sorted(flow.inferable)), tuple(sorted(flow.derived)))
 
@@ -52,7 +57,7 @@ def _columns(flow: Flow, node_type: str, node: Node, found: Findings) -> tuple[O
     if node_type in _STORED:
         _store(flow, node[_STORED[node_type]])
         return None
-    if Effect.read in found.effects and found.relations:
+    if found.attributes or (Effect.read in found.effects and found.relations):
         raise Unfollowed("what this statement reads is not followed")
     return None
 

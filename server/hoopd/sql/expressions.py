@@ -129,33 +129,38 @@ def _sort(walk: Walk, node: Node, scope: Scope) -> None:
 
 
 def _column(walk: Walk, node: Node, scope: Scope) -> None:
-    """``t.f`` may be the call ``f(t)`` (documentation, 8.16.5): it is one where a user's function takes rows."""
+    """``t.f`` may be the call ``f(t)`` (documentation, 8.16.5), of rows or, where ``t`` is a function, of any value.
+
+    Only if ``t`` has no column of that name: ``lineage`` can tell, so the call is only noted here.
+    """
     walk.found.names = True
     words = walk.names_of(node["fields"])
     if len(words) > 1:
-        if words[-1] in ONE_ARGUMENT_FUNCTIONS:
-            walk.found.call("pg_catalog", words[-1], None)
-        for function in walk.names.functions(None, words[-1]):
-            if function.takes(1) and _takes_rows(walk, function.arg_types):
-                walk.found.call(function.schema, function.name, function.volatility)
+        calls = _calls_of(walk, words[-1])
+        if calls:
+            walk.found.attributes[words[-1]] = calls
 
 
-def _takes_rows(walk: Walk, types: tuple[int, ...]) -> bool:
-    if not types:
-        return True
-    user = walk.names.catalog.types_by_oid.get(types[0])
-    return user is None or user.typtype in "cp"
+def _calls_of(walk: Walk, name: str) -> list[tuple[str, str, str | None]]:
+    """What is not trusted and could be called with one argument by this name: functions, and casts to users' types."""
+    calls: list[tuple[str, str, str | None]] = []
+    if name in ONE_ARGUMENT_FUNCTIONS:
+        calls.append(("pg_catalog", name, None))
+    for function in walk.names.functions(None, name):
+        if function.takes(1):
+            calls.append((function.schema, function.name, function.volatility))
+    user = walk.names.type(None, name)
+    if user is not None:
+        calls.append((user.schema, user.name, None))
+    return calls
 
 
 def _indirection(walk: Walk, node: Node, scope: Scope) -> None:
     """``(x).f`` is a field, or the call ``f(x)`` of any function: ``(0.3).pg_sleep`` sleeps."""
     for word in walk.names_of(node.get("indirection", ())):
         walk.found.names = True
-        if word in ONE_ARGUMENT_FUNCTIONS:
-            walk.found.call("pg_catalog", word, None)
-        for function in walk.names.functions(None, word):
-            if function.takes(1):
-                walk.found.call(function.schema, function.name, function.volatility)
+        for call in _calls_of(walk, word):
+            walk.found.call(*call)
     walk.children("A_Indirection", node, scope)
 
 

@@ -36,6 +36,8 @@ class Findings:
     """Whether every setting that is changed on the way is harmless; None where none is."""
     calls: dict[tuple[str | None, str, int], None] = field(default_factory=dict)
     """Functions to be judged when all types in reach are known: schema, name, number of arguments."""
+    attributes: dict[str, list[tuple[str, str, str | None]]] = field(default_factory=dict)
+    """Words behind a dot that call these functions unless they are columns: schema, name, volatility."""
     operators: dict[tuple[str | None, str], None] = field(default_factory=dict)
     relations: dict[int, None] = field(default_factory=dict)
     """Oids of the relations in reach."""

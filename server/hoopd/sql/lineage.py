@@ -16,7 +16,19 @@ from hoopd.sql import from_items, lineage_changes
 from hoopd.sql.catalog import Names
 from hoopd.sql.column_names import output_name
 from hoopd.sql.facts import Derivation
-from hoopd.sql.namespace import NOTHING, Col, Level, Sources, Unfollowed, everything, renamed, resolve, star, union
+from hoopd.sql.namespace import (
+    NOTHING,
+    Col,
+    Level,
+    Sources,
+    Unfollowed,
+    everything,
+    is_column,
+    renamed,
+    resolve,
+    star,
+    union,
+)
 from hoopd.sql.parser import FIELDS
 
 Node = Mapping[str, Any]
@@ -49,6 +61,8 @@ class Flow:
     names: Names
     inferable: set[Any] = field(default_factory=set)
     derived: set[Any] = field(default_factory=set)
+    suspects: frozenset[str] = frozenset()
+    """Words behind a dot that are calls of functions unless they are columns."""
 
     # Queries
 
@@ -186,7 +200,7 @@ class Flow:
         """The flow of one expression that is put out; what is not a plain column counts as derived too."""
         fields = value.get("ColumnRef", {}).get("fields", ())
         if fields and "A_Star" not in fields[-1]:
-            col = resolve(level, words_of(fields))
+            col = self._resolve(level, words_of(fields))
             if col.derivation is Derivation.derived:
                 self.derived |= col.sources
             return col
@@ -224,7 +238,12 @@ class Flow:
         words = words_of(node["fields"])
         if "A_Star" in node["fields"][-1]:
             return everything(level, words)
-        return resolve(level, words).sources
+        return self._resolve(level, words).sources
+
+    def _resolve(self, level: Level, words: list[str]) -> Col:
+        if len(words) > 1 and words[-1] in self.suspects and not is_column(level, words):
+            raise Unfollowed(f"{'.'.join(words)} is a call of the function {words[-1]}")
+        return resolve(level, words)
 
     def _sublink(self, node: Node, level: Level, env: Env) -> Sources:
         columns = self.query(node["subselect"], level, env)

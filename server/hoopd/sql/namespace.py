@@ -94,6 +94,12 @@ def resolve(level: Level | None, words: Sequence[str]) -> Col:
     raise Unfollowed(f"{'.'.join(words)} is not a column that is known")
 
 
+def is_column(level: Level | None, words: Sequence[str]) -> bool:
+    """Whether ``t.c`` is for certain a column, not a call of the function ``c``."""
+    items = _named(level, words[:-1])
+    return bool(items) and all(item.hits(words[-1]) for item in items)
+
+
 def _unqualified(level: Level | None, name: str) -> Col:
     found: list[Col] = []
     at = level

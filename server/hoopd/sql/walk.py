@@ -335,7 +335,7 @@ def _merge_planned(found: Findings, inner: Findings) -> None:
     for access in inner.accesses:
         effect = access.effect if access.effect in kept else Effect.read
         found.accesses.setdefault(ObjectAccess(effect, access.kind, access.schema, access.name, access.known))
-    for name in ("functions", "calls", "operators", "relations"):
+    for name in ("functions", "calls", "attributes", "operators", "relations"):
         getattr(found, name).update(getattr(inner, name))
     found.user_types |= inner.user_types
     found.names = found.names or inner.names
