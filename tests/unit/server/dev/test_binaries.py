@@ -34,9 +34,7 @@ def test_the_variable_wins(tmp_path: Path) -> None:
 
 
 def test_the_variable_is_never_passed_over(tmp_path: Path) -> None:
-    with pytest.raises(
-        Unavailable, match="there is no PostgreSQL server in .*: the program initdb is missing"
-    ) as caught:
+    with pytest.raises(Unavailable, match="the program initdb is missing") as caught:
         Binaries.find({VARIABLE: str(tmp_path)})
     assert caught.value.hint is not None
     assert VARIABLE in caught.value.hint
@@ -49,7 +47,7 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_version_that_is_too_old(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="PostgreSQL 13 in .* is too old: 14 or newer is needed"):
+    with pytest.raises(Unavailable, match=r"PostgreSQL 13 in .* is too old: 14 or newer is needed"):
         Binaries.at(programs(tmp_path, "13.9"))
 
 
@@ -62,7 +60,7 @@ def test_programs_that_do_not_run(tmp_path: Path, version: str, code: int) -> No
 def test_programs_of_another_machine(tmp_path: Path) -> None:
     programs(tmp_path, "18.6")
     (tmp_path / "postgres").write_bytes(b"\x7fELF nothing")
-    with pytest.raises(Unavailable, match="postgres does not run: .*"):
+    with pytest.raises(Unavailable, match="postgres does not run: "):
         Binaries.at(tmp_path)
 
 

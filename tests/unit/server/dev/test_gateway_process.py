@@ -18,10 +18,11 @@ SERVES = """
 import json, os, sys
 print("a line that is not for programs")
 print(json.dumps({"event": "other"}))
-print(json.dumps({"event": "ready", "gateway": "127.0.0.1:1", "arguments": sys.argv[1:], "environment": dict(os.environ)}))
-print(json.dumps({"event": "ready", "gateway": "again"}), flush=True)
+ready = {"event": "ready", "gateway": "127.0.0.1:1"}
+print(json.dumps({**ready, "arguments": sys.argv[1:], "environment": dict(os.environ)}))
 sys.stderr.write("first\\nlast words\\n")
 sys.stderr.flush()
+print(json.dumps({"event": "ready", "gateway": "again"}), flush=True)
 import signal
 signal.pause()
 """
