@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hoopd.dev.oidc import LOGIN_CLIENT, DevProvider
+from tests.fixtures.json_docs import documented
 from tests.fixtures.oidc import ALL_SCOPES, confirm, post
 from tests.fixtures.running_hoopctl import Done, StartHoopctl
 from tests.fixtures.scripted_gateway import ScriptedGateway, make_certificates
@@ -70,6 +71,17 @@ async def test_the_whole_way_in_and_out(
     assert (await run("logout", "--json")).lines == [{"event": "signed_out", "profile": "default", "sign_ins": 1}]
     after = await run("whoami", "--json")
     assert (after.code, after.lines[-1]["code"]) == (3, "not_signed_in")
+
+
+async def test_lines_have_the_fields_that_the_page_lists(
+    hoopctl: StartHoopctl, run: Run, gateway: ScriptedGateway, oidc_provider: DevProvider
+) -> None:
+    done = await sign_in(hoopctl, gateway, oidc_provider)
+    assert {line["event"]: set(line) for line in done.lines} == documented("hoopctl login")
+    for command in ("whoami", "connections", "doctor", "logout"):
+        (fields,) = documented(f"hoopctl {command}").values()
+        for line in (await run(command, "--json")).lines:
+            assert set(line) == fields, command
 
 
 async def test_a_profile_keeps_to_itself(
