@@ -45,6 +45,7 @@ class Holds:
         self._asker = asker
         self._open: Request | None = None
         self._running: set[RequestId] = set()
+        self._withdrawing: dict[RequestId, str] = {}
 
     @property
     def until(self) -> datetime | None:
@@ -53,6 +54,11 @@ class Holds:
 
     async def hold(self, asked: commands.Raise, post: Post) -> None:
         """Raise a request and wait for people; posts Raised, Reminded …, and Settled (or JudgingFailed)."""
+        terms = asked.verdict.decision.review
+        if terms is not None and terms.reason_required and not self._asker.reason:
+            text = "this statement needs a reason, and this tunnel was opened without one"
+            post(events.JudgingFailed(asked.ticket, "42501", f"{text}: hoopctl connect NAME --reason TEXT"))
+            return
         try:
             self._open = request = await self._broker.raise_request(self._snapshot(asked))
         except HoopError as problem:
@@ -89,15 +95,22 @@ class Holds:
     async def withdraw(self, why: str) -> None:
         request, self._open = self._open, None
         if request is not None and request.id not in self._running:
-            await self._broker.withdraw(request.id, why)
+            self._withdrawing[request.id] = why
+            await self._withdrawn(request.id)
+
+    async def _withdrawn(self, request: RequestId) -> None:
+        await self._broker.withdraw(request, self._withdrawing[request])
+        self._withdrawing.pop(request, None)
 
     async def finish(self, request: RequestId) -> None:
         await self._broker.finish(request)
         self._running.discard(request)
 
     async def abandon(self, why: str) -> None:
-        """The session is over: withdraw what waits, finish what ran."""
+        """The session is over: withdraw what waits and finish what ran, also where that was begun and cut short."""
         await self.withdraw(why)
+        for request in list(self._withdrawing):
+            await self._withdrawn(request)
         for request in list(self._running):
             await self.finish(request)
 
