@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from hoopctl.client.gateway import Gateway
 from hoopctl.errors import NotSignedIn
-from hoopctl.identity.browser import open_browser_if_graphical
 from hoopctl.identity.device_flow import ApprovalFlow, Verification
 from hoopctl.identity.tokens import ApprovalToken
 from hoopctl.invocation import Invocation
@@ -29,11 +28,8 @@ async def sign_in_to_approve(asked: Invocation, gateway: Gateway, show: Show) ->
     if asked.no_input:
         raise NotSignedIn("A decision needs a person who signs in for it.", hint="Leave out --no-input.")
     hello = gateway.hello
-    flow = ApprovalFlow(hello.issuer, hello.approval_client_id, hello.scopes)
-    code = await asyncio.to_thread(flow.start)
-    show(code)
-    if not asked.json:
-        await asyncio.to_thread(open_browser_if_graphical, code.verification_uri_complete or code.verification_uri)
+    flow = ApprovalFlow(hello.issuer, hello.approval_client_id, hello.scopes, clock=asked.clock)
+    show(await asyncio.to_thread(flow.start))
     while True:
         await asyncio.sleep(flow.pause)
         token = await asyncio.to_thread(flow.attempt)

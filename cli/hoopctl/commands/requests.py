@@ -19,6 +19,7 @@ from hoopctl.errors import Denied, UsageProblem
 from hoopctl.identity.device_flow import Verification
 from hoopctl.invocation import Invocation, invocation, run
 from hoopctl.requests import STATES, Decided, Request, Verdict, as_line
+from hoopctl.verification import show as show_code
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -153,23 +154,12 @@ def _tell(asked: Invocation, request: Request, said: Decided) -> None:
 
 
 def _show_verification(asked: Invocation, request: Request, verdict: Verdict) -> Show:
-    def in_json(code: Verification) -> None:
-        output.emit(
-            {
-                "event": "verify",
-                "verification_uri": code.verification_uri,
-                "verification_uri_complete": code.verification_uri_complete,
-                "user_code": code.user_code,
-                "expires_in": code.expires_in,
-            }
-        )
+    purpose = f"Sign in to {verdict} {request.id}: {request.kind} on {request.connection}"
 
-    def in_words(code: Verification) -> None:
-        place = code.verification_uri_complete or code.verification_uri
-        narration.headline(f"To {verdict} this {request.kind} on {request.connection}, sign in at {place}")
-        narration.headline(f"with the code {code.user_code}")
+    def show_it(code: Verification) -> None:
+        show_code(code, output.printable(purpose, one_line=True), as_json=asked.json)
 
-    return in_json if asked.json else in_words
+    return show_it
 
 
 def _row(request: Request) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from hoopctl.client.gateway import Gateway, with_session
 from hoopctl.client.requests import Link, RequestsClient
 from hoopctl.commands.approving import sign_in_to_approve
 from hoopctl.errors import UsageProblem
+from hoopctl.identity.browser import open_browser_if_graphical
 from hoopctl.identity.device_flow import Verification
 from hoopctl.identity.tokens import ApprovalToken
 from hoopctl.invocation import Invocation, invocation, run
@@ -55,7 +56,11 @@ class GatewayPort:
             yield LinkState(news.up, news.problem) if isinstance(news, Link) else news
 
     async def sign_in(self, show: Callable[[Verification], None]) -> ApprovalToken:
-        return await sign_in_to_approve(self._asked, self._gateway, show)
+        def show_and_open(code: Verification) -> None:
+            show(code)
+            open_browser_if_graphical(code.verification_uri_complete or code.verification_uri)
+
+        return await sign_in_to_approve(self._asked, self._gateway, show_and_open)
 
     async def decide(self, request: Request, verdict: Verdict, comment: str, token: ApprovalToken) -> Decided:
         return await self._client.decide(request, verdict, comment, token.reveal())
