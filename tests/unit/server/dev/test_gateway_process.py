@@ -16,12 +16,12 @@ from hoopd.domain.errors import Unavailable
 
 SERVES = """
 import json, os, sys
+sys.stderr.write("first\\nlast words\\n")
+sys.stderr.flush()
 print("a line that is not for programs")
 print(json.dumps({"event": "other"}))
 ready = {"event": "ready", "gateway": "127.0.0.1:1"}
 print(json.dumps({**ready, "arguments": sys.argv[1:], "environment": dict(os.environ)}))
-sys.stderr.write("first\\nlast words\\n")
-sys.stderr.flush()
 print(json.dumps({"event": "ready", "gateway": "again"}), flush=True)
 import signal
 signal.pause()
