@@ -301,7 +301,7 @@ def explain(log: str) -> str:
     if missing := re.search(r"No matching distribution found for (\S+)", log):
         return f"the package registry has no {missing[1]} for {python}."
     said = [line.strip() for line in log.split("\n") if line.startswith("ERROR")]
-    return f"pip failed: {said[-1] if said else log.strip()[-300:] or 'it said nothing'}"
+    return f"pip failed: {said[-1] if said else log.strip()[-300:] or 'it said nothing'} (all of it is in .venv.log)"
 
 
 def _end(signum: int, frame: FrameType | None) -> NoReturn:
