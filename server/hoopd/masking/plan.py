@@ -20,9 +20,6 @@ from hoopd.sql.facts import ColumnName, Derivation, Effect, Facts, ObjectAccess,
 _REACHING = frozenset({Effect.read, Effect.write, Effect.opaque, Effect.external})
 """Effects by which rows of an object can come out or go elsewhere."""
 
-_OWN_WORDS = frozenset({"explain", "show"})
-"""Statements whose rows are the server's own words about the statement or a setting: no value of a row is in them."""
-
 _MAKING = frozenset({"create_table_as", "create_materialized_view", "select_into"})
 """Statements that write a relation which is not there before them."""
 
@@ -165,8 +162,8 @@ def _plan(facts: Facts, masked: MaskedColumns) -> MaskPlan:
         sources,
         _names(rule for column in reviewed for rule in masked.on(column)),
         in_force=True,
-        unmasked=not reach or facts.kind in _OWN_WORDS,
-        withhold_errors=reach,
+        unmasked=not reach and not sources,
+        withhold_errors=reach or bool(sources),
         writes_masked=writes,
     )
 
@@ -196,9 +193,8 @@ def _refuse_unknown_code(facts: Facts, masked: MaskedColumns) -> None:
             name = f"{function.schema}.{function.name}" if function.schema else function.name
             raise _Denial(f"what {name} does with values is not known, so it cannot run while columns are masked")
     if Effect.opaque in facts.effects or Effect.external in facts.effects:
-        raise _Denial(
-            f"what {facts.kind.upper()} does here cannot be followed, so it cannot run while columns are masked"
-        )
+        why = facts.unfollowed or f"what {facts.kind.replace('_', ' ').upper()} does here cannot be followed"
+        raise _Denial(f"{why}, so it cannot run while columns are masked")
 
 
 def _refuse_copies_of_rows(facts: Facts, masked: MaskedColumns) -> None:

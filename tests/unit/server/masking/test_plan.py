@@ -263,6 +263,10 @@ def test_what_meets_no_masked_column_is_free(catalog: Catalog, text: str) -> Non
     assert found.for_rows(3) == (None, None, None)
 
 
+def test_a_plan_of_the_server_is_its_own_words(catalog: Catalog) -> None:
+    assert planned("EXPLAIN SELECT id FROM customers", catalog).for_rows(1) == (None,)
+
+
 @pytest.mark.parametrize("text", ["CREATE TABLE fresh (id int)", "CREATE TABLE fresh AS SELECT id FROM orders"])
 def test_new_tables_may_be_made_of_what_is_not_masked(catalog: Catalog, text: str) -> None:
     found = planned(text, catalog)
@@ -371,6 +375,13 @@ class TestDoubt:
 
         assert plan(facts, RULES, catalog).for_rows(9) == (None,) * 9
 
+    @pytest.mark.parametrize(("masked", "read"), [("people", "staff"), ("staff", "people")])
+    def test_a_source_that_names_only_one_of_a_family(self, catalog: Catalog, masked: str, read: str) -> None:
+        column = OutputColumn("name", (ColumnName("public", read, "name"),), Derivation.column)
+        facts = dataclasses.replace(self.SELECT, output=(column,))
+
+        assert plan(facts, (rule(FULL, f"public.{masked}.name"),), catalog).columns == (FULL,)
+
     @pytest.mark.parametrize("effect", [Effect.opaque, Effect.external])
     def test_effects_that_cannot_be_followed(self, catalog: Catalog, effect: Effect) -> None:
         assert "cannot be followed" in self.deny(Facts("…", "call", frozenset({effect})), catalog)
@@ -393,7 +404,10 @@ class TestDoubt:
     def test_a_column_that_the_catalog_has_not_seen_is_masked_by_its_name(self, catalog: Catalog) -> None:
         column = OutputColumn("profile", (ColumnName("new", "t", "profile"),), Derivation.column)
 
-        assert plan(dataclasses.replace(self.SELECT, output=(column,)), RULES, catalog).columns == (NULL,)
+        found = plan(dataclasses.replace(self.SELECT, accesses=(), output=(column,)), RULES, catalog)
+
+        assert found.for_rows(1) == (NULL,)
+        assert found.withhold_errors
 
 
 def test_columns_that_nobody_has_are_not_kept(catalog: Catalog) -> None:
