@@ -29,6 +29,8 @@ def test_a_provider_without_https_is_not_talked_to(issuer: str) -> None:
 
 
 def test_loopback_is_never_reached_through_a_proxy(oidc_provider: DevProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     endpoints = discover(http_factory(oidc_provider.issuer), oidc_provider.issuer)

@@ -79,6 +79,8 @@ def test_a_ca_that_cannot_be_read_is_one_sentence(tmp_path: Path, settings: Oidc
 async def test_loopback_is_never_asked_through_a_proxy(
     stepped_provider: DevProvider, settings: OidcSettings, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     await TokenVerifier(settings, client_factory(settings), clock).check_provider()
