@@ -25,8 +25,8 @@ class DecisionScreen(ModalScreen[str | None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "say", "Confirm", priority=True),
-        Binding("escape", "leave", "Back", priority=True),
+        Binding("enter", "say", "Confirm"),
+        Binding("escape", "leave", "Back"),
     ]
 
     def __init__(self, request: Request, verdict: Verdict, unseen: int) -> None:
@@ -57,9 +57,14 @@ class DecisionScreen(ModalScreen[str | None]):
         self.query_one("#comment", Input).display = False
         self.query_one("#hint", Static).update(styled("Enter or Escape goes back", "dim"))
 
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        # Enter comes through the field, after every key that was typed before it.
+        self.dismiss(None if self._ended else event.value)
+
     def action_say(self) -> None:
-        comment = self.query_one("#comment", Input).value
-        self.dismiss(None if self._ended else comment)
+        self.query_one("#comment", Input).focus()
+        if self._ended:
+            self.dismiss(None)
 
     def action_leave(self) -> None:
         self.dismiss(None)

@@ -179,7 +179,7 @@ class InboxScreen(Screen[None]):
 
     def action_decide(self, word: str) -> None:
         request, verdict = self._detail.shown, Verdict(word)
-        if request is None:
+        if request is None or self.app.screen is not self:
             return
         if self._saying is not None:
             self._tell("Your last word is still on its way.", "warning")
