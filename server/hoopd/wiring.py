@@ -49,11 +49,12 @@ GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A gateway that takes calls at ``host:port``. ``failed`` raises when a part that it needs has ended."""
+    """A gateway that takes calls at ``host:port``, and what it is made of."""
 
     host: str
     port: int
-    gateway: Gateway
+    services: Services
+    audit: Audit
 
 
 def oidc_settings(settings: Settings) -> OidcSettings:
@@ -123,7 +124,7 @@ async def serving(settings: Settings, store_dsn: str, *, migrating: bool) -> Asy
             port = _listen(server, settings)
             await server.start()
             try:
-                yield Serving(settings.host, port, gateway)
+                yield Serving(settings.host, port, services, audit)
             finally:
                 await gateway.stop("the gateway is shutting down: connect again")
                 await server.stop(GRACE_SECONDS)

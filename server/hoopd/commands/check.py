@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from hoopd.commands import output
+from hoopd.commands.flow import flow as send_flow
 from hoopd.commands.store import store_of
-from hoopd.domain.errors import HoopError, Unavailable
+from hoopd.domain.errors import HoopError, InvalidInput, Unavailable
 from hoopd.identity import TokenVerifier, client_factory
 from hoopd.policy.loading import load as load_policy
 from hoopd.runtime import clock, upstream
@@ -21,7 +22,7 @@ from hoopd.runtime.target import Target
 from hoopd.settings import Settings, load
 from hoopd.store.migrate import pending
 from hoopd.store.pool import Store
-from hoopd.wiring import oidc_settings, target
+from hoopd.wiring import oidc_settings, serving, target
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,17 @@ class Finding:
 def check(
     config: Annotated[Path, typer.Option("--config", "-c", help="The settings file, hoopd.yaml.")] = Path("hoopd.yaml"),
     json: Annotated[bool, typer.Option("--json", help="One JSON line for each thing that was looked at.")] = False,
+    flow: Annotated[
+        str | None, typer.Option("--flow", metavar="NAME", help="Send a harmless statement all the way through.")
+    ] = None,
 ) -> None:
-    """Look at settings, policy, certificate, provider, store and every database; exit 1 when one of them fails."""
+    """Look at settings, policy, certificate, provider, store and every database; exit 1 when one of them fails.
+
+    With --flow NAME, then serve, and send a harmless statement to that connection through hold, approval, run, record.
+    """
     settings = load(config)
+    if flow is not None and flow not in [each.name for each in settings.connections]:
+        raise InvalidInput(f'{config} has no connection "{flow}"')
     findings = asyncio.run(_findings(settings))
     for finding in findings:
         if json:
@@ -47,6 +56,22 @@ def check(
             output.write(f"{'ok    ' if finding.ok else 'FAILED'} {finding.part}: {finding.message}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+    if flow is not None:
+        with store_of(settings) as store:
+            migrating = store.own or settings.store.migrate
+            asyncio.run(_flow(settings, store.dsn, flow, migrating=migrating, as_json=json))
+
+
+async def _flow(settings: Settings, dsn: str, connection: str, *, migrating: bool, as_json: bool) -> None:
+    def say(step: str, message: str) -> None:
+        if as_json:
+            output.emit({"event": "flow", "step": step, "message": message})
+        else:
+            output.write(f"{step:<9} {message}")
+
+    async with serving(settings, dsn, migrating=migrating) as served:
+        say("serving", f"{served.host}:{served.port}; approve with `hoopctl review`, or `hoopctl requests approve ID`")
+        await send_flow(served, connection, served.services.policies.current.policy, say)
 
 
 async def _findings(settings: Settings) -> list[Finding]:

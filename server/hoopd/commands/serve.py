@@ -28,7 +28,11 @@ def serve(
     """Serve until Ctrl-C or SIGTERM. Sessions are ended with 57P01; nothing that was recorded is lost."""
     settings = load(config)
     with store_of(settings) as store:
-        asyncio.run(_serve(config, store.dsn, migrating=store.own or settings.store.migrate, as_json=json, parent_pipe=parent_pipe))
+        asyncio.run(
+            _serve(
+                config, store.dsn, migrating=store.own or settings.store.migrate, as_json=json, parent_pipe=parent_pipe
+            )
+        )
 
 
 async def _serve(config: Path, dsn: str, *, migrating: bool, as_json: bool, parent_pipe: int | None) -> None:

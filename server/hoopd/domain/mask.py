@@ -15,7 +15,7 @@ class MaskKind(StrEnum):
 
     null = "null"
     full = "full"
-    replace = "replace"
+    replacement = "replace"
     hash = "hash"
     email = "email"
     first = "first"

@@ -83,7 +83,7 @@ def _masked(mask: ColumnMask, text: str, limit: int | None, context: MaskContext
         case MaskKind.hash:
             digest = hmac.new(context.key, text.encode(), hashlib.sha256).hexdigest()
             return _cut(HASH_PREFIX + digest[:_HASH_DIGITS], limit)
-        case MaskKind.replace:
+        case MaskKind.replacement:
             return _cut(mask.text, limit)
         case MaskKind.full | MaskKind.null:
             return _cut(STARS, limit)

@@ -228,7 +228,7 @@ class Mask(Strict):
             case KeepFirst(first=keep):
                 return ColumnMask(MaskKind.first, keep=keep)
             case Replace(replace=text):
-                return ColumnMask(MaskKind.replace, text=text)
+                return ColumnMask(MaskKind.replacement, text=text)
             case None:
                 return ColumnMask(MaskKind.null)
             case str() as word:
