@@ -1,4 +1,4 @@
-"""Requests over the wire as plain values, and a watch that goes on when the gateway comes back."""
+"""Requests over the wire as plain values, and a watch that goes on when the gateway comes back (INV-6)."""
 
 from contextlib import asynccontextmanager
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""``hoopctl requests`` as a process against real parts: what scripts read, and who can decide."""
+"""``hoopctl requests`` as a process against real parts: what scripts read, and who can decide (INV-6)."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Who counts as the same person, and who may see a request."""
+"""Who counts as the same person, and who may see a request (INV-6)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Seats are filled by distinct people; one approval serves several rules."""
+"""Seats are filled by distinct people; one approval serves several rules (INV-2, INV-6)."""
 
 from itertools import permutations
 

@@ -1,4 +1,4 @@
-"""The Requests service over real gRPC, with a real store and tokens of a real provider."""
+"""The Requests service over real gRPC, with a real store and tokens of a real provider (INV-6)."""
 
 import asyncio
 from contextlib import asynccontextmanager
