@@ -1,4 +1,7 @@
-"""Brokers on a real store: nobody is left waiting, nothing is consumed twice, everything that fails is no approval (INV-2, INV-5, INV-6, INV-9, INV-10)."""
+"""Brokers on a real store: nobody is left waiting, nothing is consumed twice, everything that fails is no approval.
+
+INV-2, INV-5, INV-6, INV-9, INV-10.
+"""
 
 import asyncio
 from contextlib import asynccontextmanager

@@ -1,4 +1,7 @@
-"""Requests on PostgreSQL: they come back as they went, change by compare-and-swap, and are seen by the right eyes (INV-2, INV-5, INV-6)."""
+"""Requests on PostgreSQL: they come back as they went, change by compare-and-swap, and are seen by the right eyes.
+
+INV-2, INV-5, INV-6.
+"""
 
 from contextlib import asynccontextmanager
 from dataclasses import replace
