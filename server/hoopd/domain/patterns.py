@@ -21,19 +21,25 @@ _PART = re.compile(r'"(?:[^"]|"")+"|[^."]+')
 
 @dataclass(frozen=True, slots=True)
 class NamePattern:
-    """A pattern of one to three parts. Equal patterns match alike; ``text`` is how it was written."""
+    """A pattern of one to three parts. ``text`` is how it was written, ``parts`` are regular expressions."""
 
     text: str
     parts: tuple[str, ...]
-    _compiled: tuple[re.Pattern[str], ...] = field(repr=False, compare=False)
+    _compiled: tuple[re.Pattern[str] | str, ...] = field(repr=False, compare=False)
 
     @staticmethod
     def parse(text: str) -> NamePattern:
         """Read a pattern; ValueError with one sentence where it is none."""
         if not text or len(text) > MAX_PATTERN:
             raise ValueError(f"a name pattern has 1 to {MAX_PATTERN} characters")
-        regexes = tuple(_part_regex(part, text) for part in _split(text))
-        return NamePattern(text, regexes, tuple(re.compile(regex, re.DOTALL) for regex in regexes))
+        pieces = tuple(_pieces(part, text) for part in _split(text))
+        regexes = tuple(".*".join(map(re.escape, each)) for each in pieces)
+        # A part without a star is compared as it is: catalogs have many names.
+        compiled = tuple(
+            re.compile(regex, re.DOTALL) if len(each) > 1 else each[0]
+            for regex, each in zip(regexes, pieces, strict=True)
+        )
+        return NamePattern(text, regexes, compiled)
 
     @property
     def everything(self) -> bool:
@@ -42,13 +48,15 @@ class NamePattern:
 
     def matches(self, *names: str) -> bool:
         """Whether there are as many names as parts, and each fits its own."""
-        return len(names) == len(self._compiled) and all(
-            regex.fullmatch(name) for regex, name in zip(self._compiled, names, strict=True)
-        )
+        return len(names) == len(self._compiled) and all(map(_fits, self._compiled, names))
 
     def part_matches(self, index: int, name: str) -> bool:
         """Whether one part (counted from 0, or from the end when negative) fits ``name``."""
-        return self._compiled[index].fullmatch(name) is not None
+        return _fits(self._compiled[index], name)
+
+
+def _fits(part: re.Pattern[str] | str, name: str) -> bool:
+    return part == name if isinstance(part, str) else part.fullmatch(name) is not None
 
 
 def _split(text: str) -> list[str]:
@@ -67,11 +75,12 @@ def _split(text: str) -> list[str]:
         position += 1
 
 
-def _part_regex(part: str, text: str) -> str:
+def _pieces(part: str, text: str) -> list[str]:
+    """What stands between the stars of a part; one piece where there is no star."""
     if part.startswith('"'):
-        return re.escape(part[1:-1].replace('""', '"'))
+        return [part[1:-1].replace('""', '"')]
     if part != part.strip() or any(character.isspace() for character in part):
         raise ValueError(f"`{text}` has a blank in a name: put that part in double quotes")
     if part.count("*") > MAX_STARS:
         raise ValueError(f"`{text}` has more than {MAX_STARS} `*` in one part")
-    return ".*".join(re.escape(piece) for piece in part.lower().split("*"))
+    return part.lower().split("*")

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from hoopd.domain.decision import Outcome
 from hoopd.domain.mask import ColumnMask, MaskRule, strongest
+from hoopd.domain.patterns import NamePattern
 from hoopd.masking.placeholders import refusal
 from hoopd.sql.catalog import SYSTEM_SCHEMAS, Catalog, Relation
 from hoopd.sql.facts import ColumnName, Derivation, Effect, Facts, ObjectAccess, ObjectKind
@@ -85,7 +86,7 @@ class MaskedColumns:
         self._rules = tuple(rules)
         self._catalog = catalog
         self._found: dict[ColumnName, tuple[MaskRule, ...]] = {}
-        self.relations = frozenset(key for key, relation in catalog.relations.items() if self._of_relation(relation))
+        self.relations = self._relations()
 
     @property
     def in_force(self) -> bool:
@@ -114,12 +115,22 @@ class MaskedColumns:
             return (access.schema, access.name) in self.relations
         return access.kind in _RELATIONS
 
-    def _of_relation(self, relation: Relation) -> bool:
-        if not self._rules or relation.schema in SYSTEM_SCHEMAS:
-            return False
-        if relation.columns is None:
-            return True
-        return any(self.on(ColumnName(relation.schema, relation.name, column.name)) for column in relation.columns)
+    def _relations(self) -> frozenset[tuple[str, str]]:
+        """Relations with a masked column, and those that such a one inherits from or is inherited by."""
+        patterns = [pattern for rule in self._rules for pattern in rule.columns]
+        found: set[tuple[str, str]] = set()
+        for key, relation in self._catalog.relations.items():
+            if relation.schema not in SYSTEM_SCHEMAS and any(_has_column(relation, pattern) for pattern in patterns):
+                found.add(key)
+                found.update((one.schema, one.name) for one in self._catalog.family(relation))
+        return frozenset(found)
+
+
+def _has_column(relation: Relation, pattern: NamePattern) -> bool:
+    """Whether a relation has a column that fits; one whose columns are not known may."""
+    if not (pattern.part_matches(0, relation.schema) and pattern.part_matches(1, relation.name)):
+        return False
+    return relation.columns is None or any(pattern.part_matches(2, column.name) for column in relation.columns)
 
 
 def plan(facts: Facts, rules: Sequence[MaskRule], catalog: Catalog) -> MaskPlan:
