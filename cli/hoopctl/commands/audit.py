@@ -12,7 +12,7 @@ from hoopctl import narration, output
 from hoopctl.client.audit import AuditClient, Session, Statement, Step, Verified, Wanted
 from hoopctl.client.gateway import with_session
 from hoopctl.clock import rfc3339
-from hoopctl.commands.audit_text import listed, step_lines, told, verdict_line
+from hoopctl.commands.audit_text import finding, listed, step_lines, told, verdict_line
 from hoopctl.commands.times import moment, seconds
 from hoopctl.errors import UsageProblem, VerificationFailed
 from hoopctl.invocation import Invocation, invocation, run
@@ -173,9 +173,8 @@ async def _verify(asked: Invocation, session: str) -> None:
         )
     if bad:
         first = bad[0]
-        where = f", event {first.bad_event}" if first.bad_event else ""
         raise VerificationFailed(
-            f"The record of session {first.session} is not what was written{where}: {first.message}.",
+            f"The record of session {first.session} is not what was written: {finding(first)}.",
             hint="Keep the store as it is; its backups and the gateway's log say what it was.",
         )
 

@@ -60,12 +60,18 @@ def step_lines(step: Step) -> Iterator[str]:
 def verdict_line(result: Verified) -> str:
     """One session's verification."""
     word = "open" if result.ok and result.open else "ok" if result.ok else "BAD"
-    where = f"event {result.bad_event}: " if result.bad_event else ""
-    return f"{word:<5} {_one_line(result.session)}  {where}{_one_line(result.message)}"
+    return f"{word:<5} {_one_line(result.session)}  {finding(result)}"
+
+
+def finding(result: Verified) -> str:
+    """What was found, with the first bad event in it."""
+    named = not result.bad_event or f"event {result.bad_event}" in result.message
+    return _one_line(result.message if named else f"event {result.bad_event}: {result.message}")
 
 
 def _what(statement: Statement, most: int | None) -> Iterator[str]:
-    outcome = statement.outcome or "running"
+    held = statement.decision == "review" and not statement.approvals
+    outcome = statement.outcome or ("held" if held else "running")
     said = statement.decision if statement.decision == outcome else f"{statement.decision}, {outcome}"
     if statement.rows is not None:
         said += f", {statement.rows} row" + ("" if statement.rows == 1 else "s")

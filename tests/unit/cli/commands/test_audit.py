@@ -11,10 +11,11 @@ import pytest
 
 from hoop.v1 import audit_pb2 as pb
 from hoop.v1 import audit_pb2_grpc, gateway_pb2_grpc
-from hoopctl.client.audit import Step
+from hoopctl.client.audit import Session, Statement, Step, Verified
 from hoopctl.commands import audit as command
 from hoopctl.invocation import Invocation
 from hoopd.dev.oidc import LOGIN_CLIENT, DevProvider
+from tests.fixtures.json_docs import PAGE, documented
 from tests.fixtures.oidc import ALL_SCOPES, confirm
 from tests.fixtures.running_hoopctl import Done, StartHoopctl
 from tests.fixtures.scripted_gateway import Certificates, ScriptedGateway
@@ -220,9 +221,9 @@ async def test_verify(audit: Audit, gateway: AuditGateway) -> None:
     gateway.verdicts = [bad, good, pb.VerifyResult(done=True, sessions=2)]
     done = await audit("verify")
     assert done.code == 7
-    assert "BAD   s-3  event 4: event 4 is missing" in done.out
+    assert "BAD   s-3  event 4 is missing" in done.out
     assert "ok    s-1" in done.out
-    assert "session s-3 is not what was written, event 4" in done.err
+    assert "session s-3 is not what was written: event 4 is missing" in done.err
     lines = (await audit("verify", "--json")).lines
     assert lines[0] == {
         "session": "s-3",
@@ -290,3 +291,19 @@ async def test_a_replay_keeps_the_time_of_the_session_within_the_longest_pause(
     await command._replay(Invocation(), "s-1", 2.0, 0.0, pause)
     assert paused == []
     assert len(capsys.readouterr().out.splitlines()) == 12
+
+
+def test_the_lines_are_those_of_the_page() -> None:
+    """docs/json.md is a contract with other programs."""
+    statement = Statement(AT, *("",) * 5, (), "", (), "", (), None, (), None, None, None, (), None)
+    session = Session(*("",) * 5, AT, None, None, 0, "", ())
+    step = Step(1, AT, "", None, "", (), ())
+    verified = Verified("", True, 0, None, "", False)
+    assert documented("hoopctl audit search") == {"one for each": set(command.statement_line(statement))}
+    assert documented("hoopctl audit show") == {"one object": set(command.session_line(session))}
+    assert documented("hoopctl audit replay") == {"one for each": set(command.step_line(step))}
+    assert documented("hoopctl audit verify")["one for each"] == set(command.verified_line(verified))
+    assert documented("hoopctl audit verify")["done"] == {"event", "ok", "sessions", "failed", "open"}
+    page = PAGE.read_text(encoding="utf-8")
+    for word in (*command.DECISIONS, *command.OUTCOMES):
+        assert f"`{word}`" in page.split("## hoopctl audit search")[1].split("## ")[0]

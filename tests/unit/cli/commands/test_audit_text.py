@@ -66,6 +66,7 @@ def test_what_is_cut_in_the_table_says_so_and_show_cuts_nothing() -> None:
 def test_one_that_runs_or_was_denied() -> None:
     running = replace(STATEMENT, outcome=None, rows=None, duration_ms=None)
     assert listed(running)[1].startswith("s-4kq7/2  review, running\n")
+    assert listed(replace(running, approvals=()))[1].startswith("s-4kq7/2  review, held\n")
     denied = replace(STATEMENT, decision="deny", outcome="denied", rows=None, duration_ms=None, error="no")
     assert "error: no\n" in listed(denied)[1]
 
@@ -148,4 +149,5 @@ def test_verdicts() -> None:
     assert verdict_line(good) == "ok    s-1  9 events, sealed"
     assert verdict_line(replace(good, open=True, message="so far")) == "open  s-1  so far"
     bad = replace(good, ok=False, bad_event=4, message="event 4 is missing")
-    assert verdict_line(bad) == "BAD   s-1  event 4: event 4 is missing"
+    assert verdict_line(bad) == "BAD   s-1  event 4 is missing"
+    assert verdict_line(replace(bad, message="no seal")) == "BAD   s-1  event 4: no seal"

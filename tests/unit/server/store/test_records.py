@@ -1,89 +1,25 @@
 """The record in a real PostgreSQL: shipped as it was written, read at one moment, and tampering with it found."""
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from hoopd.domain.decision import Outcome
 from hoopd.domain.errors import Unavailable
 from hoopd.domain.events import (
-    Event,
     SessionEnded,
-    SessionStarted,
-    StatementDecided,
-    StatementFinished,
-    StatementOutcome,
     StatementStarted,
 )
-from hoopd.domain.ids import PolicyVersion, SessionId, StatementNo
-from hoopd.recording.keys import RecordKeys, load_keys
+from hoopd.domain.ids import SessionId, StatementNo
+from hoopd.recording.keys import RecordKeys
 from hoopd.recording.recorder import Recorder
 from hoopd.recording.verification import VerifyOutcome, verify_stored
-from hoopd.store import events
-from hoopd.store.events import EventRepository
-from hoopd.store.migrate import migrate
 from hoopd.store.pool import Store
 from hoopd.store.records import Records
-from hoopd.store.sessions import SessionRepository
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SESSION = SessionId("s-4kq7aaaabbbb")
-
-
-def happened(statements: int, session: SessionId = SESSION, subject: str = "alice") -> list[Event]:
-    start = SessionStarted(
-        session, NOON, "idp", subject, None, frozenset(), "prod-db", "shop", "r", "psql\x00", "h", "", "", "", "t"
-    )
-    told: list[Event] = [start]
-    for number in map(StatementNo, range(1, statements + 1)):
-        decided = StatementDecided(
-            number, f"SELECT {number} \x00", (), "select", ("read",), (), Outcome.allow, ("r",), "", PolicyVersion(1)
-        )
-        finished = StatementFinished(number, StatementOutcome.done, "SELECT 1", 1, 0.5, "", "")
-        told += [decided, StatementStarted(number), finished]
-    return told
-
-
-@pytest.fixture
-def clock() -> Callable[[], datetime]:
-    ticks = iter(range(10**9))
-    return lambda: NOON + timedelta(milliseconds=next(ticks))
-
-
-@pytest.fixture
-async def store(database: str) -> AsyncIterator[Store]:
-    await migrate(database)
-    store = Store(database)
-    await store.open()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> RecordKeys:
-    return load_keys(tmp_path)
-
-
-@pytest.fixture
-async def recorder(tmp_path: Path, store: Store, keys: RecordKeys, clock) -> AsyncIterator[Recorder]:
-    recorder = Recorder(tmp_path, Records(store), keys, clock)
-    recorder.start()
-    await recorder.shipper.ship()
-    yield recorder
-    recorder.close()
-
-
-@pytest.fixture
-async def recorded(recorder: Recorder) -> None:
-    """One session of twenty statements, sealed: 62 events."""
-    record = recorder.open(SESSION)
-    for event in [*happened(20), SessionEnded("client closed", "")]:
-        record.append(event)
-    assert await recorder.shipper.drain(60)
 
 
 async def verified(store: Store, keys: RecordKeys, recorder: Recorder) -> VerifyOutcome:
@@ -94,18 +30,6 @@ async def verified(store: Store, keys: RecordKeys, recorder: Recorder) -> Verify
 
 async def test_what_was_shipped_verifies(store: Store, keys, recorder, recorded) -> None:
     assert await verified(store, keys, recorder) == VerifyOutcome(SESSION, True, 62, 0, "62 events, sealed", False)
-
-
-async def test_pages_of_events_are_bounded_in_bytes(store: Store, keys, recorder, recorded, monkeypatch) -> None:
-    """INV-9."""
-    monkeypatch.setattr(events, "PAGE", 7)
-    monkeypatch.setattr(events, "PAGE_BYTES", 150)
-    assert (await verified(store, keys, recorder)).events == 62
-    assert [event.seq async for event in EventRepository(store).of_session(SESSION)] == list(range(1, 63))
-    async with store.connection() as connection:
-        assert 1 <= len(await events.page(connection, SESSION, None)) < 7
-        monkeypatch.setattr(events, "PAGE_BYTES", 1)
-        assert len(await events.page(connection, SESSION, None)) == 1
 
 
 @pytest.mark.parametrize(
@@ -145,7 +69,7 @@ async def test_tampering_in_the_store_is_found(
 
 
 async def test_a_session_that_began_or_ended_while_it_was_asked_for_is_no_alarm(
-    store: Store, keys, recorder, recorded
+    store: Store, keys, recorder, recorded, happened
 ) -> None:
     record = recorder.open("s-open")
     for event in happened(1, SessionId("s-open"))[:3]:
@@ -162,7 +86,7 @@ async def test_no_such_session(store: Store, keys, recorder) -> None:
     assert await verify_stored(Records(store), "s-none", keys, recorder.holds) is None
 
 
-async def test_what_is_sent_again_changes_nothing(store: Store, keys, recorder, tmp_path: Path) -> None:
+async def test_what_is_sent_again_changes_nothing(store: Store, keys, recorder, tmp_path: Path, happened) -> None:
     """A journal that was shipped and not yet removed when the gateway died."""
     record = recorder.open(SESSION)
     for event in happened(3):
@@ -190,7 +114,7 @@ async def _everything(store: Store) -> list:
         ]
 
 
-async def test_a_store_that_is_away_is_unavailable_to_the_shipper(store: Store, recorder: Recorder) -> None:
+async def test_a_store_that_is_away_is_unavailable_to_the_shipper(store: Store, recorder: Recorder, happened) -> None:
     """INV-2, INV-3."""
     record = recorder.open(SESSION)
     for event in happened(1)[:2]:
@@ -201,30 +125,3 @@ async def test_a_store_that_is_away_is_unavailable_to_the_shipper(store: Store, 
     with pytest.raises(Unavailable):
         record.append(StatementStarted(StatementNo(1)))
     record.close()
-
-
-async def test_sessions_are_seen_by_their_people_and_by_auditors(store: Store, recorder: Recorder) -> None:
-    for name, subject in (("s-a", "alice"), ("s-b", "bob"), ("s-c", "alice")):
-        record = recorder.open(SessionId(name))
-        for event in happened(1, SessionId(name), subject):
-            record.append(replace(event, at=NOON) if isinstance(event, SessionStarted) else event)
-        record.append(SessionEnded("client closed", ""))
-    await recorder.shipper.drain(60)
-    repository = SessionRepository(store)
-    assert [each async for each in repository.ids(None)] == ["s-a", "s-b", "s-c"]
-    assert [each async for each in repository.ids(("idp", "alice"))] == ["s-a", "s-c"]
-    assert await repository.get(SessionId("s-b"), ("idp", "alice")) is None
-    found = await repository.get(SessionId("s-b"), None)
-    assert found is not None
-    assert (found.subject, found.application) == ("bob", "psql\\x00")
-
-
-async def test_pages_of_sessions_join(store: Store, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hoopd.store.sessions.PAGE", 2)
-    names = [SessionId(f"s-{number}") for number in range(5)]
-    for name in names:
-        record = recorder.open(name)
-        record.append(happened(0, name)[0])
-        record.append(SessionEnded("client closed", ""))
-    await recorder.shipper.drain(60)
-    assert [each async for each in SessionRepository(store).ids(None)] == names
