@@ -27,7 +27,7 @@ from hoopd.policy.matching import (
 )
 from hoopd.policy.model import Policy, Rule
 from hoopd.policy.terms import merged, terms_of
-from hoopd.sql.facts import Effect, Facts
+from hoopd.sql.facts import Effect, Facts, ObjectKind
 
 DEFAULT = "default"
 _CATALOGS = "built-in: catalogs that carry no data"
@@ -136,7 +136,7 @@ def _statement(policy: Policy, version: PolicyVersion, rules: Sequence[Rule], fa
     uncovered = [
         need for need in wanted if not is_built_in(need) and not any(surely_fits(match, need) for match in covering)
     ]
-    decided = [_default(policy, version, _not_covered(uncovered))] if uncovered else []
+    decided = [_default(policy, version, _not_covered(uncovered), _sqlstate(uncovered))] if uncovered else []
     if found is not None:
         return strictest([found, *decided])
     return decided[0] if decided else Decision(Outcome.allow, _covering(allowing, wanted), version)
@@ -165,12 +165,21 @@ def _terms(policy: Policy, rule: Rule) -> ReviewTerms:
     return terms_of(rule.name, terms)
 
 
-def _default(policy: Policy, version: PolicyVersion, message: str) -> Decision:
+def _default(policy: Policy, version: PolicyVersion, message: str, sqlstate: str = "42501") -> Decision:
     if policy.default is Outcome.allow:
         return Decision(Outcome.allow, (DEFAULT,), version)
     if policy.default is Outcome.review and policy.reviewers is not None:
         return Decision(Outcome.review, (DEFAULT,), version, review=terms_of(DEFAULT, policy.reviewers))
-    return Decision(Outcome.deny, (DEFAULT,), version, message, _NEXT)
+    return Decision(Outcome.deny, (DEFAULT,), version, message, _NEXT, sqlstate=sqlstate)
+
+
+def _sqlstate(uncovered: Sequence[Need]) -> str:
+    """What PostgreSQL would say of a relation that is not there, where that alone is wrong: tools look for it."""
+    missing = [
+        need.access is not None and not need.access.known and need.access.kind is ObjectKind.unknown
+        for need in uncovered
+    ]
+    return "42P01" if all(missing) else "42501"
 
 
 def _not_covered(uncovered: Sequence[Need]) -> str:

@@ -135,6 +135,12 @@ class TestAllow:
         for rule in ("{effects: [read], objects: ['*']}", "{effects: [read], objects: ['*.*']}", "{effects: [read]}"):
             assert decide(policy(f"{{name: a, match: {rule}, then: allow}}"), facts).outcome is Outcome.allow
 
+    def test_a_table_that_is_not_there_has_postgresql_s_own_code(self) -> None:
+        missing = access("read ordrs", ObjectKind.unknown, known=False)
+
+        assert decide(policy(READ), statement(missing)).sqlstate == "42P01"
+        assert decide(policy(READ), statement(missing, "read hr.salaries")).sqlstate == "42501"
+
     def test_a_pattern_of_one_part_allows_only_what_has_no_schema(self) -> None:
         rules = policy("{name: a, match: {objects: [search_path]}, then: allow}")
         setting = access("session search_path", ObjectKind.setting)
@@ -378,6 +384,8 @@ class TestBuiltIn:
         catalog = access("read pg_catalog.pg_class", ObjectKind.catalog)
 
         assert decide(policy(READ), statement(catalog, "read public.a")).rules == ("reads",)
+        unseen = access("read pg_catalog.pg_class", ObjectKind.catalog, known=False)
+        assert decide(policy(), statement(unseen)).outcome is Outcome.deny
         assert decide(policy(), statement(catalog)).rules == ("built-in: catalogs that carry no data",)
         assert decide(policy(READ), statement("read pg_catalog.pg_authid")).outcome is Outcome.deny
         assert (
