@@ -15,7 +15,8 @@ from hoopd.recording.journal import JournalFailed, JournalReader
 from hoopd.recording.keys import RecordKeys
 from hoopd.recording.ports import Batch, EventRow, SessionRow
 
-BATCH_BYTES = 1024 * 1024
+BATCH_BYTES = 128 * 1024
+"""Small, since a batch is read and indexed between two turns of the event loop: about ten milliseconds."""
 
 
 class Tail:
