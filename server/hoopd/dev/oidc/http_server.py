@@ -46,6 +46,7 @@ class LoopbackServer(ThreadingHTTPServer):
 
     endpoints: Endpoints
     daemon_threads = False
+    request_queue_size = _MAX_CONNECTIONS
 
     def __init__(self, host: str, port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET

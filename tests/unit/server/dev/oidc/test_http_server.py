@@ -1,5 +1,9 @@
 """What reaches the provider: bounded forms, from this machine's own pages only."""
 
+import logging
+import socket
+from contextlib import ExitStack
+
 import httpx
 import pytest
 
@@ -52,3 +56,26 @@ def test_answers_are_not_kept_or_framed(oidc_provider: DevProvider) -> None:
     headers = get(oidc_provider.verification_uri).headers
     assert headers["Cache-Control"] == "no-store"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_connections_are_bounded_and_stopping_ends_those_that_say_nothing(oidc_provider: DevProvider) -> None:
+    """INV-9."""
+    address = ("127.0.0.1", oidc_provider.port)
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(address)) for _ in range(64)]
+        one_too_many = stack.enter_context(socket.create_connection(address))
+        one_too_many.settimeout(30)
+        assert one_too_many.recv(1) == b""
+        oidc_provider.stop()
+        for connection in silent:
+            connection.settimeout(30)
+            assert connection.recv(1) == b""
+
+
+def test_the_log_holds_no_code(oidc_provider: DevProvider, caplog: pytest.LogCaptureFixture) -> None:
+    """INV-7."""
+    with caplog.at_level(logging.DEBUG, logger="hoopd.dev.oidc"):
+        started = begin(oidc_provider)
+        get(started["verification_uri_complete"])
+    assert "GET /device" in caplog.text
+    assert started["user_code"] not in caplog.text
