@@ -19,7 +19,7 @@ CONTEXT = MaskContext(b"a key")
 MASKS = [
     ColumnMask(MaskKind.null),
     ColumnMask(MaskKind.full),
-    ColumnMask(MaskKind.replace, text="[hidden, ünd länger als das Original]"),
+    ColumnMask(MaskKind.replacement, text="[hidden, ünd länger als das Original]"),
     ColumnMask(MaskKind.hash),
     ColumnMask(MaskKind.email),
     ColumnMask(MaskKind.first, keep=4),
@@ -54,7 +54,7 @@ def masked(mask: ColumnMask, value: str, oid: int = TEXT, typmod: int | None = N
         (EMAIL, "secret@more@example.com", "****"),
         (EMAIL, "a secret: bob@example.com", "****"),
         (ColumnMask(MaskKind.full), "anything", "****"),
-        (ColumnMask(MaskKind.replace, text="[hidden]"), "x", "[hidden]"),
+        (ColumnMask(MaskKind.replacement, text="[hidden]"), "x", "[hidden]"),
         (ColumnMask(MaskKind.null), "x", None),
     ],
 )
