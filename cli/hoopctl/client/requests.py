@@ -13,7 +13,7 @@ from hoop.v1 import requests_pb2_grpc
 from hoopctl.client.channel import translate
 from hoopctl.client.gateway import Gateway
 from hoopctl.clock import from_micros
-from hoopctl.errors import HoopctlError, NotFound, NotSignedIn, Unreachable
+from hoopctl.errors import Denied, HoopctlError, NotFound, NotSignedIn, Unreachable, UsageProblem
 from hoopctl.requests import Decided, Facts, Param, Person, Request, Seat, Verdict, Word
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -70,19 +70,27 @@ class RequestsClient:
         while True:
             try:
                 async for news in self._once(known):
-                    failures = 0
+                    failures = 0 if isinstance(news, Request) else failures
                     yield news
-            except (Unreachable, NotSignedIn) as error:
-                await self._renew_if(error)
-                yield Link(up=False, problem=error.message)
+                problem = "The gateway has ended the watch."
+            except (Denied, UsageProblem):
+                raise
+            except HoopctlError as error:
+                problem = await self._renewed_after(error)
+            yield Link(up=False, problem=problem)
             await self._pause(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
             failures += 1
 
-    async def _renew_if(self, error: HoopctlError) -> None:
+    async def _renewed_after(self, error: HoopctlError) -> str:
+        """What is wrong with the link; a token that is no longer taken is renewed, if the provider can be reached."""
         if isinstance(error, NotSignedIn):
             if self._gateway.bearer is None:
                 raise error
-            await self._gateway.bearer.renewed()
+            try:
+                await self._gateway.bearer.renewed()
+            except Unreachable as unreachable:
+                return unreachable.message
+        return error.message
 
     async def _once(self, known: set[str]) -> AsyncIterator[Request | Link]:
         call = self._stub.Watch(pb.WatchRequestsRequest(), metadata=await self._gateway.metadata())

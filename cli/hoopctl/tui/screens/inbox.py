@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import ClassVar
 
 from rich.text import Text
@@ -28,6 +29,8 @@ from hoopctl.tui.widgets.request_detail import RequestDetail
 from hoopctl.tui.widgets.request_list import RequestList
 
 TICK_SECONDS = 1.0
+FRESH = timedelta(seconds=30)
+"""Older requests were there before the inbox was opened, and ring no bell."""
 
 
 class InboxScreen(Screen[None]):
@@ -130,7 +133,7 @@ class InboxScreen(Screen[None]):
                 return
             case Change.added:
                 self._list.add(request, now)
-                if request.can_decide:
+                if request.can_decide and now - request.created < FRESH:
                     self.app.bell()
             case Change.changed | Change.ended:
                 self._list.redraw(request, now)

@@ -7,7 +7,7 @@ import pytest
 
 from hoopctl.client.gateway import with_session
 from hoopctl.client.requests import Link, RequestsClient
-from hoopctl.errors import Denied, NotFound, NotSignedIn, UsageProblem
+from hoopctl.errors import Denied, NotFound, NotSignedIn, Unreachable, UsageProblem
 from hoopctl.invocation import Invocation
 from hoopctl.requests import Request, Verdict
 from hoopd.approvals.snapshots import digest
@@ -119,3 +119,24 @@ async def test_a_watch_ends_when_there_is_no_sign_in_any_more(review_gateway, bo
     with pytest.raises(NotSignedIn, match="has ended"):
         async for _ in bob.follow():
             pass
+
+
+async def test_a_watch_outlives_a_provider_that_is_away(review_gateway, bob):
+    """The token is no longer taken and cannot be renewed at the moment: it tries again until it can."""
+    good = await review_gateway.token_of("bob")
+
+    class Away:
+        asked = 0
+
+        async def token(self):
+            return good if self.asked else "a.b.c"
+
+        async def renewed(self):
+            self.asked += 1
+            raise Unreachable("The provider is away.")
+
+    bob._gateway.bearer = Away()
+    following = bob.follow()
+    assert await anext(following) == Link(up=False, problem="The provider is away.")
+    assert await anext(following) == Link(up=True)
+    await following.aclose()

@@ -294,3 +294,14 @@ async def test_a_hundred_requests_at_once():
         assert inbox.list.option_count == 100
         await inbox.press("end")
         assert inbox.detail.shown.id == "r-00000099"
+
+
+async def test_a_bell_rings_for_what_is_new_and_not_for_what_was_there(monkeypatch):
+    rung = []
+    monkeypatch.setattr(ReviewApp, "bell", lambda app: rung.append(True))
+    async with driven((80, 24), request(1, created=START - timedelta(minutes=2))) as inbox:
+        assert rung == []
+        await inbox.news(request(2, can_decide=False))
+        assert rung == []
+        await inbox.news(request(3))
+        assert rung == [True]
