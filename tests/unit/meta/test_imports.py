@@ -55,6 +55,10 @@ def test_help_imports_neither_grpc_nor_textual_nor_keyring() -> None:
     assert "connect" in done.stdout
 
 
+# Modules that are part of what another declared package promises: their types are in its public functions.
+PART_OF = {"pydantic_core": "pydantic", "pygments": "rich"}
+
+
 def imported(path: Path) -> set[str]:
     """The top-level modules that a file imports anywhere in it."""
     names = set()
@@ -82,7 +86,7 @@ def test_what_is_imported_is_declared(package: Path) -> None:
         for path in repository.modules()
         if path.is_relative_to(package)
         for module in sorted(imported(path))
-        if not {canonicalize_name(name) for name in providers.get(module, [])} & known
+        if not {canonicalize_name(name) for name in [PART_OF.get(module, ""), *providers.get(module, [])]} & known
     ]
     assert not undeclared
 

@@ -22,8 +22,8 @@ WITHOUT_OWN_TESTS: dict[str, str] = {
 }
 
 
-# Modules whose own test file is still due. The list only gets shorter: a new module does not go into it, and a line whose
-# test is there has to go.
+# Modules whose own test file is still due. The list only gets shorter: a new module does not go into it, and a line
+# whose test is there has to go.
 DUE = (Path(__file__).parent / "tests_due.txt").read_text(encoding="utf-8").split()
 
 
