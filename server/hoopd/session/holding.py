@@ -97,7 +97,7 @@ def consumed(core: Core, event: Consumed) -> bool:
     if not event.ok:
         void(core, "the approval was withdrawn or used up before the statement could run")
         return False
-    core.emit(Tell("approved", work.request, f"{work.request} is approved and runs now", _sql(work)))
+    core.emit(Tell("approved", work.request, "it runs now", _sql(work)))
     return True
 
 
