@@ -57,7 +57,7 @@ def _read(dsn: str) -> tuple[SessionState, Catalog]:
 def as_json(facts: Facts) -> dict[str, Any]:
     """The line of one statement, as DESIGN.md section 9 has it."""
     return {
-        "sql": facts.sql,
+        "sql": facts.sql.encode("utf-8", "backslashreplace").decode("utf-8"),
         "kind": facts.kind,
         "effects": sorted(facts.effects),
         "objects": [{"schema": a.schema, "name": a.name, "kind": a.kind, "access": a.effect} for a in facts.accesses],

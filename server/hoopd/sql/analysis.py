@@ -38,6 +38,9 @@ def analyse(text: str, state: SessionState, catalog: Catalog) -> tuple[Facts, ..
         return (_failed(text, failure.error),)
     except RecursionError:
         return (_failed(text, too_deep()),)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        # A tree of another shape than this code expects, as a new grammar could give: not understood, so denied.
+        return (_failed(text, SqlError("the gateway cannot read this statement", None, "0A000")),)
 
 
 def _failed(text: str, error: SqlError) -> Facts:

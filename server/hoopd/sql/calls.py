@@ -73,13 +73,14 @@ def _call(found: Findings, names: Names, schema: str | None, name: str, count: i
     ]
     for function in candidates:
         _user_function(found, function)
-    if count == 1 and names.type(schema, name) is not None:
+    user_type = names.type(schema, name) if count == 1 else None
+    if user_type is not None:
         found.runs_at_parse = True
-        found.opaque(ObjectKind.type, schema, name)
+        found.opaque(ObjectKind.type, user_type.schema, name)
     builtin = schema in (None, "pg_catalog")
     if builtin and (name in TRUSTED_FUNCTIONS or name in _KNOWN_WRITES):
         found.functions.setdefault(FunctionUse("pg_catalog", name, builtin_volatility(name), trusted=True))
-    elif not candidates:
+    elif not candidates and user_type is None:
         found.runs_at_parse = True
         found.call(schema, name, None, known=False)
 

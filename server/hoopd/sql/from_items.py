@@ -204,12 +204,26 @@ def _table_function(kind: str) -> Callable[[Flow, Node, Level, Env], tuple[Col, 
         alias, names = alias_of(node)
         sources = flow.sources(node, level, env, kind)
         flow.derived |= sources
-        columns = None
         if kind == "RangeTableFunc":
             columns = [one["RangeTableFuncCol"]["colname"] for one in node.get("columns", ())]
+        else:
+            columns = _json_columns(node)
         return _computed(level, alias, columns, names, sources)
 
     return handle
+
+
+def _json_columns(node: Node) -> list[str]:
+    """The columns of JSON_TABLE as the server numbers them: a path's own, then those of the paths nested in it."""
+    names: list[str] = []
+    nested: list[str] = []
+    for one in node.get("columns", ()):
+        column = one["JsonTableColumn"]
+        if column.get("coltype") == "JTC_NESTED":
+            nested += _json_columns(column)
+        else:
+            names.append(column["name"])
+    return names + nested
 
 
 def _sample(flow: Flow, node: Node, level: Level, env: Env) -> tuple[Col, ...]:

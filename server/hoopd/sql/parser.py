@@ -109,7 +109,7 @@ def _scan(data: bytes) -> tuple[Token, ...]:
         scanned = pg_query_pb2.ScanResult.FromString(ctypes.string_at(result.pbuf.data, result.pbuf.len))
     finally:
         native.lib.pg_query_free_scan_result(result)
-    return tuple(Token(_TOKEN_NAMES[t.token], t.start, t.end) for t in scanned.tokens)
+    return tuple(Token(_TOKEN_NAMES.get(t.token, f"ASCII_{t.token}"), t.start, t.end) for t in scanned.tokens)
 
 
 @contextmanager

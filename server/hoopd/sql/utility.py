@@ -70,7 +70,7 @@ def _transaction(walk: Walk, node: Node, scope: Scope) -> None:
     kind, _ = kinds.kind_of("TransactionStmt", node)
     walk.found.harmless = kind in kinds.HARMLESS_TRANSACTIONS
     ends = kind in ("commit", "rollback", "rollback_to")
-    walk.found.barrier = not walk.found.harmless or (ends and walk.state.transaction != "I")
+    walk.found.barrier = not walk.found.harmless or (ends and walk.state.settings_local)
 
 
 def _harmless(walk: Walk, node: Node, scope: Scope) -> None:

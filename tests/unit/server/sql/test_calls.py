@@ -1,0 +1,117 @@
+"""What functions, operators, casts and types of users mean, on a real catalog (THREATS 5, 6, 7)."""
+
+import pytest
+
+from hoopd.sql.facts import Effect, ObjectKind
+from tests.unit.server.sql.conftest import Sample
+
+OPAQUE = {
+    "select app.charge(1)": "app.charge",
+    "select twice(2)": "public.twice",
+    "select upper(name) from customers": "public.upper",
+    "select lower(m) from typed": "public.lower",
+    "select lower('fine'::mood)": "public.lower",
+    "select m = 1 from typed": "public.=",
+    "select case m when 1 then 2 end from typed": "public.=",
+    "select m in (1, 2) from typed": "public.=",
+    "select m = any (array[1]) from typed": "public.=",
+    "select 1 from typed join orders using (id)": "public.=",
+    "select 1 where 1 in (select id from typed)": "public.=",
+    "select 1 ### 2": "public.###",
+    "select '5'::positive": "public.positive",
+    "select positive '5'": "public.positive",
+    "select 5::public.positive": "public.positive",
+    "select '{5}'::positive[]": "public.positive",
+    "select '(5,x)'::pair": "public.pair",
+    "select positive(5)": "public.positive",
+    "select (5).positive": "public.positive",
+    "select (5).twice": "public.twice",
+    "select g.twice from generate_series(1, 2) g": "public.twice",
+    "select c.id_of from customers c": "public.id_of",
+    "select null::customers": "public.customers",
+    "select * from with_function": "app.charge",
+    "select * from that_sleeps": "pg_catalog.pg_sleep",
+    "insert into ruled values (1)": "public.ruled",
+    "select * from app.charge(1) c": "app.charge",
+    "select lower(x) from (select app.charge(1)::text x) y": "app.charge",
+}
+
+
+@pytest.mark.parametrize(("text", "name"), OPAQUE.items(), ids=OPAQUE.keys())
+def test_users_code_is_opaque_and_named(sample: Sample, text: str, name: str) -> None:
+    facts = sample.facts(text)
+    assert Effect.opaque in facts.effects
+    assert f"opaque {name}" in {str(a) for a in facts.accesses}
+    assert facts.barrier
+
+
+TRUSTED = [
+    "select lower(name), id = 5, name || 'x' from customers",
+    "select twice from (select 1 as twice) x",
+    "select x.twice from (select 1 as twice) x",
+    "select 'fine'::mood, m from typed",
+    "select '{fine}'::mood[]",
+    "select pg_catalog.upper(name) from customers",
+    "select customers.name, c.email from customers, customers c",
+    "select 1 operator(pg_catalog.+) 1",
+]
+
+
+@pytest.mark.parametrize("text", TRUSTED)
+def test_postgresqls_own_code_is_trusted(sample: Sample, text: str) -> None:
+    facts = sample.facts(text)
+    assert facts.effects == {Effect.read}
+    assert all(use.trusted for use in facts.functions)
+
+
+def test_a_users_function_counts_only_where_the_path_reaches_it(sample: Sample) -> None:
+    assert Effect.opaque in sample.facts("select upper(name) from customers").effects
+    facts = sample.facts("select upper(iban) from billing.customers", search_path="billing")
+    assert Effect.opaque not in facts.effects
+    assert Effect.opaque in sample.facts("select public.upper('x')", search_path="billing").effects
+
+
+def test_what_a_write_sets_off_is_shown(sample: Sample) -> None:
+    facts = sample.facts("insert into watched values (1)")
+    assert facts.effects == {Effect.write}
+    assert [(f.schema, f.name, f.volatility, f.trusted) for f in facts.functions] == [
+        ("public", "on_write", "volatile", False)
+    ]
+    assert facts.barrier
+    assert [f.name for f in sample.facts("insert into checked values (1)").functions] == ["twice"]
+    assert sample.facts("select * from watched").functions == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("select * from typed where p = 5", True),
+        ("select * from typed where c = '(0,x)'", True),
+        ("insert into typed values (1, 'fine', 0, '(0,x)')", True),
+        ("select '(0,x)'::pair", True),
+        ("select 'fine'::mood", False),
+        ("select * from customers where name = 'x'", False),
+    ],
+)
+def test_what_can_run_users_code_at_parse(sample: Sample, text: str, expected: bool) -> None:
+    """THREATS 9."""
+    assert sample.facts(text).runs_at_parse is expected
+
+
+def test_what_a_view_reads_is_accessed(sample: Sample) -> None:
+    """THREATS 12: view over view."""
+    found = {(str(a), a.kind) for a in sample.facts("select * from nested_view").accesses}
+    assert found == {
+        ("read public.nested_view", ObjectKind.view),
+        ("read public.customer_cards", ObjectKind.view),
+        ("read public.customers", ObjectKind.table),
+    }
+    written = {str(a) for a in sample.facts("delete from customer_cards").accesses}
+    assert "write public.customers" in written
+
+
+def test_volatility_is_the_servers(sample: Sample) -> None:
+    (use,) = sample.facts("select app.charge(1)").functions
+    assert (use.schema, use.name, use.volatility, use.trusted) == ("app", "charge", "volatile", False)
+    (use,) = sample.facts("select now()").functions
+    assert use.volatility == "stable"
