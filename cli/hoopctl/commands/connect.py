@@ -144,7 +144,9 @@ async def _until_told_to_stop() -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, told.set)
+        # Under nohup, and for what a script puts in the background, a signal is ignored already: it stays so.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, told.set)
     await told.wait()
 
 

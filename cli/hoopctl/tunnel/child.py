@@ -26,7 +26,8 @@ def _signals_for(child: asyncio.subprocess.Process) -> Iterator[None]:
     for number in (signal.SIGINT, signal.SIGQUIT):
         loop.add_signal_handler(number, lambda: None)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, pass_on, number)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, pass_on, number)
     try:
         yield
     finally:

@@ -93,8 +93,9 @@ def _signal_sentence(signal: Signal) -> str:
         waiting = f", waiting for {', '.join(signal.waiting_for)}" if signal.waiting_for else ""
         until = f" until {_local_time(signal.until)}" if signal.until else ""
         return f"held as {signal.request}{waiting}{until}: {_shortened(signal.sql)}"
-    said = f": {signal.message}" if signal.message else ""
-    return f"{signal.event} {signal.request}{said}"
+    if signal.request in signal.message:
+        return f"{signal.event}: {signal.message}"
+    return f"{signal.event} {signal.request}" + (f": {signal.message}" if signal.message else "")
 
 
 def as_sentence(event: TunnelEvent) -> str:

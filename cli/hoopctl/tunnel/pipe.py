@@ -10,12 +10,13 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from hoopctl.client.tunnel import Answer, Ended, Opened, SessionStream, Signal, StreamOver
-from hoopctl.errors import HoopctlError
+from hoopctl.errors import HoopctlError, Unreachable
 from hoopctl.tunnel.events import SessionEnded, SessionStarted, Signalled, TunnelEvent
 from hoopctl.tunnel.wire import CONNECTION_FAILURE, Borders, fatal
 
 CHUNK_BYTES = 64 * 1024
 CLOSING_SECONDS = 2.0
+_COME_BACK = "The tunnel stays open: connect again in a moment."
 
 
 class Pipe:
@@ -65,7 +66,8 @@ class Pipe:
     async def close_with(self, error: HoopctlError, sqlstate: str = CONNECTION_FAILURE) -> None:
         """Tell the client what ended its connection, if it can be told between two messages, and close it."""
         if self._borders.between_messages:
-            self._writer.write(fatal(sqlstate, error.message, error.hint))
+            hint = _COME_BACK if isinstance(error, Unreachable) else error.hint
+            self._writer.write(fatal(sqlstate, error.message, hint))
         await self._close()
 
     async def _up(self, stream: SessionStream) -> None:

@@ -101,7 +101,7 @@ class Tunnel:
     async def _carry(self, pipe: Pipe) -> None:
         try:
             if not await self._client.wait_until_reachable(REACH_SECONDS):
-                raise Unreachable("The gateway is out of reach.", hint="The tunnel stays open; try again in a moment.")
+                raise Unreachable("The gateway is out of reach.")
             stream = await self._client.session(self._opening)
         except HoopctlError as error:
             self._report(SessionEnded(None, "lost", error.message))

@@ -1,9 +1,11 @@
 """login, whoami, connections, logout and doctor, as processes, against a real provider and a gateway over TLS."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from hoopd.dev.oidc import LOGIN_CLIENT, DevProvider
@@ -162,3 +164,33 @@ async def test_doctor_says_what_is_wrong(run: Run, gateway: ScriptedGateway) -> 
     assert f"FAIL  gateway: The gateway is out of reach at {gateway.address}" in done.out
     nobody = await run("logout")
     assert (nobody.code, nobody.out) == (0, "Nobody was signed in.\n")
+
+
+async def test_on_a_terminal_a_command_that_needs_a_sign_in_starts_one(
+    hoopctl_home: Path, gateway: ScriptedGateway, oidc_provider: DevProvider
+) -> None:
+    def play() -> tuple[str, int]:
+        arguments = ["-m", "hoopctl", "whoami", "--server", gateway.address]
+        terminal = pexpect.spawn(sys.executable, arguments, encoding="utf-8", timeout=30, dimensions=(40, 120))
+        terminal.expect(r"enter the code")
+        terminal.expect(r"[A-Z]{4}-[A-Z]{4}")
+        confirm(oidc_provider, str(terminal.after), "alice")
+        terminal.expect(pexpect.EOF)
+        terminal.close()
+        return str(terminal.before), terminal.exitstatus
+
+    said, code = await asyncio.to_thread(play)
+    assert code == 0, said
+    assert f"alice@example.com at {gateway.address}" in said
+
+
+async def test_on_a_terminal_with_no_input_it_does_not(hoopctl_home: Path, gateway: ScriptedGateway) -> None:
+    def play() -> tuple[str, int]:
+        arguments = ["-m", "hoopctl", "whoami", "--no-input", "--server", gateway.address]
+        terminal = pexpect.spawn(sys.executable, arguments, encoding="utf-8", timeout=30)
+        terminal.expect(pexpect.EOF)
+        terminal.close()
+        return str(terminal.before), terminal.exitstatus
+
+    said, code = await asyncio.to_thread(play)
+    assert (code, "Nobody is signed in" in said) == (3, True)

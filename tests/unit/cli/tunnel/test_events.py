@@ -38,6 +38,11 @@ def test_an_outcome_comes_with_the_reviewers_words(outcome: str) -> None:
     assert (line["event"], line["request"], line["until"]) == (outcome, "r-7f3k", None)
 
 
+def test_a_message_that_names_the_request_is_not_preceded_by_it() -> None:
+    signal = Signal("approved", "r-7f3k", "r-7f3k is approved and runs now", "", (), None)
+    assert events.as_sentence(events.Signalled("s-1", signal)) == "approved: r-7f3k is approved and runs now"
+
+
 @pytest.mark.parametrize(
     ("event", "name", "sentence"),
     [

@@ -239,6 +239,7 @@ async def test_a_gateway_that_goes_away_leaves_08006_and_comes_back(
         error = fields(await read_all(reader))
         assert (error["S"], error["C"]) == ("FATAL", "08006")
         assert scripted_gateway.address in error["M"]
+        assert error["H"] == "The tunnel stays open: connect again in a moment."
         writer.close()
         await tunnel.until(GatewayLost)
 
