@@ -76,6 +76,10 @@ class Relation:
     """The same for functions that a view's own query runs, views below it included."""
     hidden_calls: tuple[tuple[str, str, str], ...] = ()
     """The same for its defaults, check constraints, index expressions and row-security policies."""
+    on_delete: tuple[int, ...] = ()
+    """Oids of relations that foreign keys change when its rows are deleted."""
+    on_update: tuple[int, ...] = ()
+    """The same for when its keys are updated."""
     reads: tuple[int, ...] = ()
     """Oids of all relations that a view reaches."""
 
@@ -148,6 +152,8 @@ class Catalog:
     types: Mapping[str, tuple[UserType, ...]] = field(default_factory=dict)
     operators: Mapping[str, tuple[Operator, ...]] = field(default_factory=dict)
     casts: tuple[Cast, ...] = ()
+    event_triggers: tuple[tuple[str, str, str], ...] = ()
+    """Schema, name and volatility of the functions that DDL sets off."""
     temp_schema: str | None = None
     complete: bool = True
     fingerprint: str = ""
@@ -170,6 +176,7 @@ class Catalog:
             types=_by_name(UserType(*row) for row in rows["types"]),
             operators=_by_name(Operator(*row) for row in rows["operators"]),
             casts=tuple(Cast(*row) for row in rows["casts"]),
+            event_triggers=tuple((s, n, v) for s, n, v in rows["event_triggers"]),
             temp_schema=temp,
             fingerprint=fingerprint,
         )
@@ -343,6 +350,8 @@ def _relations(rows: Mapping[str, Sequence[Sequence[Any]]]) -> dict[tuple[str, s
     below = _pairs((row for row in rows["view_relations"] if row[0] >= FIRST_USER_OID), 0, 1)
     calls = _through_views(_uses(rows["view_calls"]), below)
     hidden = _uses(rows["table_calls"])
+    on_delete = _pairs((row for row in rows["cascades"] if row[2]), 0, 1)
+    on_update = _pairs((row for row in rows["cascades"] if row[3]), 0, 1)
     table = {}
     for oid, schema, name, kind, partition, row_security, columns, types in rows["relations"]:
         table[schema, name] = Relation(
@@ -359,6 +368,8 @@ def _relations(rows: Mapping[str, Sequence[Sequence[Any]]]) -> dict[tuple[str, s
             triggers=triggers.get(oid, ()),
             calls=calls.get(oid, ()),
             reads=_below(oid, below),
+            on_delete=on_delete.get(oid, ()),
+            on_update=on_update.get(oid, ()),
             hidden_calls=hidden.get(oid, ()),
         )
     return table

@@ -57,6 +57,18 @@ from (select d.adrelid::int8 as relid, d.adbin::pg_catalog.text as tree from pg_
      pg_catalog.pg_proc p, pg_catalog.pg_namespace n
 where x.relid >= 16384 and p.oid = f[1]::pg_catalog.oid and n.oid = p.pronamespace
 """,
+    "cascades": """
+select c.confrelid::int8, c.conrelid::int8, c.confdeltype <> 'a' and c.confdeltype <> 'r',
+       c.confupdtype <> 'a' and c.confupdtype <> 'r'
+from pg_catalog.pg_constraint c
+where c.contype = 'f' and (c.confdeltype in ('c', 'n', 'd') or c.confupdtype in ('c', 'n', 'd'))
+""",
+    "event_triggers": """
+select n.nspname::text, p.proname::text, p.provolatile::text
+from pg_catalog.pg_event_trigger e join pg_catalog.pg_proc p on p.oid = e.evtfoid
+     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+where e.evtenabled <> 'D' and e.evtevent <> 'login'
+""",
     "view_relations": """
 select distinct r.ev_class::int8, d.refobjid::int8
 from pg_catalog.pg_depend d join pg_catalog.pg_rewrite r on r.oid = d.objid
@@ -93,6 +105,7 @@ CATALOG_QUERIES = {name: query.replace("{calls}", _CALLS) for name, query in _TE
 _WATCHED = (
     "pg_class", "pg_attribute", "pg_namespace", "pg_inherits", "pg_proc", "pg_type", "pg_operator", "pg_cast",
     "pg_trigger", "pg_rewrite", "pg_attrdef", "pg_constraint", "pg_policy", "pg_index",
+    "pg_event_trigger",
 )  # fmt: skip
 
 _FINGERPRINT_PART = (

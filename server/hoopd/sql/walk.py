@@ -49,6 +49,7 @@ _SINCE = {
     "JsonIsPredicate": 160000,
 }
 """Expressions that an older server reads otherwise, mostly as a call of a user's function (release notes)."""
+_SETS_OFF = frozenset({Effect.ddl, Effect.privilege})
 _EXPLAIN_OFF = frozenset({"false", "off", "0"})
 
 
@@ -80,6 +81,9 @@ class Walk:
         self._waiting.append((node_type, node, scope or Scope()))
         while self._waiting:
             self._visit(*self._waiting.pop())
+        if not self.found.effects.isdisjoint(_SETS_OFF):
+            for use in self.names.catalog.event_triggers:
+                self._hidden(use)
 
     def _visit(self, node_type: str, node: Node, scope: Scope) -> None:
         if node_type in _LEAVES:
@@ -195,6 +199,19 @@ class Walk:
             for use in (*one.triggers, *one.hidden_calls):
                 self._hidden(use)
 
+    def cascade(self, relation: Relation, deletes: bool, updates: bool) -> None:
+        """Foreign keys change other tables when rows of this one go or change their keys (documentation, 5.5.5)."""
+        waiting = [relation]
+        seen = {relation.oid}
+        while waiting:
+            at = waiting.pop()
+            for oid in {*(at.on_delete if deletes else ()), *(at.on_update if updates else ())} - seen:
+                seen.add(oid)
+                other = self.names.catalog.by_oid.get(oid)
+                if other is not None:
+                    self.reach(other, Effect.write)
+                    waiting.append(other)
+
     def _hidden(self, use: tuple[str, str, str]) -> None:
         schema, name, volatility = use
         self.found.functions.setdefault(FunctionUse(schema, name, volatility_word(volatility), trusted=False))
@@ -259,6 +276,8 @@ def _data_change(node_type: str, but: tuple[str, ...]) -> Callable[[Walk, Node, 
     def handle(walk: Walk, node: Node, scope: Scope) -> None:
         inner = replace(with_scope(walk, node, scope), effect=Effect.read, ddl=False)
         target = walk.relation(node["relation"], Effect.write)
+        if target is not None:
+            walk.cascade(target, deletes=node_type == "DeleteStmt", updates=node_type != "DeleteStmt")
         walk.children(node_type, node, inner, "withClause", "relation")
         if any(_names_columns(node.get(part)) for part in but):
             if target is not None:
@@ -290,6 +309,7 @@ def _merge(walk: Walk, node: Node, scope: Scope) -> None:
     target = walk.relation(node["relation"], Effect.write)
     if target is not None:
         walk.reach(target, Effect.read)
+        walk.cascade(target, deletes=True, updates=True)
     else:
         walk.relation(node["relation"], Effect.read)
     walk.children("MergeStmt", node, inner, "withClause", "relation")

@@ -1,9 +1,12 @@
 """What functions, operators, casts and types of users mean, on a real catalog (THREATS 5, 6, 7)."""
 
+import psycopg
 import pytest
 
+from hoopd.domain.statement import SessionState
+from hoopd.sql.analysis import analyse
 from hoopd.sql.facts import Effect, ObjectKind
-from tests.unit.server.sql.conftest import Sample
+from tests.unit.server.sql.conftest import Sample, read_catalog
 
 OPAQUE = {
     "select app.charge(1)": "app.charge",
@@ -115,3 +118,34 @@ def test_volatility_is_the_servers(sample: Sample) -> None:
     assert (use.schema, use.name, use.volatility, use.trusted) == ("app", "charge", "volatile", False)
     (use,) = sample.facts("select now()").functions
     assert use.volatility == "stable"
+
+
+def test_foreign_keys_carry_changes_to_other_tables(database: str) -> None:
+    """A rule that protects a table is met by the DELETE that would empty it from elsewhere."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            b"""create table a (id int primary key); create table b (id int primary key references a on delete cascade);
+            create table c (id int references b on delete set null); create table d (id int references a);
+            create table e (id int references a on update cascade);"""
+        )
+    catalog, state = read_catalog(database), SessionState("public", "app", "app", "I", 180000)
+
+    def written(text: str) -> set[str]:
+        return {a.name for a in analyse(text, state, catalog)[0].accesses if a.effect is Effect.write}
+
+    assert written("delete from a where id = 1") == {"a", "b", "c"}
+    assert written("update a set id = 2") == {"a", "e"}
+    assert written("delete from d") == {"d"}
+    assert written("merge into a using d on a.id = d.id when matched then delete") == {"a", "b", "c", "e"}
+
+
+def test_event_triggers_run_code_on_ddl(database: str) -> None:
+    """THREATS 7."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            b"""create function public.on_ddl() returns event_trigger language plpgsql as 'begin end';
+            create event trigger watch on ddl_command_end execute function public.on_ddl();"""
+        )
+    catalog, state = read_catalog(database), SessionState("public", "app", "app", "I", 180000)
+    assert [f.name for f in analyse("create table t (a int)", state, catalog)[0].functions] == ["on_ddl"]
+    assert analyse("delete from pg_class", state, catalog)[0].functions == ()
