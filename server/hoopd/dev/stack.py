@@ -44,6 +44,8 @@ RESTARTS = 10
 RESTART_WINDOW = timedelta(minutes=1)
 ATTEMPTS = 5
 NO_PORTS = Ports()
+# Data that is removed at the end has to outlive processes, which it does, and not the machine's power.
+FLEETING = {"fsync": "off", "full_page_writes": "off"}
 
 
 class Interrupted(Exception):
@@ -109,6 +111,7 @@ class Stack:
             supervisor = running.enter_context(Supervisor())
             files = self._files(supervisor)
             running.enter_context(held(files.directory, "a development stack"))
+            self._ask_for_gateway_port()
             policy_file = self._policy(files)
             provider = running.enter_context(self._provider(files))
             self._go_on("starting PostgreSQL")
@@ -138,6 +141,15 @@ class Stack:
         # The watcher removes it after the last process has ended, also when this process was killed.
         supervisor.remove_at_end(fresh)
         return StackFiles.prepare(fresh)
+
+    def _ask_for_gateway_port(self) -> None:
+        """Tell early that a port is taken, and not after everything else has started."""
+        wanted = self._options.ports.gateway
+        if wanted and taken(wanted):
+            raise Unavailable(
+                f"port {wanted} on {HOST} is taken, so the gateway cannot listen there",
+                hint="choose another port, or none for any free one",
+            )
 
     def _policy(self, files: StackFiles) -> Path:
         """The policy's file, read once here, so that an error in it is told before anything has started."""
@@ -169,6 +181,7 @@ class Stack:
             password=files.secret("postgres"),
             port=self._options.ports.database,
             preferred_port=files.remembered().database,
+            settings=None if self._options.directory else FLEETING,
             supervisor=supervisor,
         )
 
@@ -220,11 +233,6 @@ class Stack:
     def _gateway(self, gateway: GatewayProcess, parts: _Parts) -> Ready:
         """Start the gateway. A port that was not asked for is chosen anew when another was faster to take it."""
         wanted = self._options.ports.gateway
-        if wanted and taken(wanted):
-            raise Unavailable(
-                f"port {wanted} on {HOST} is taken, so the gateway cannot listen there",
-                hint="choose another port, or none for any free one",
-            )
         port = wanted or parts.files.remembered().gateway
         for _ in range(ATTEMPTS):
             if not wanted and (not port or taken(port)):

@@ -69,6 +69,7 @@ def test_a_copy_runs_on_its_own(binaries: Binaries, tmp_path: Path) -> None:
     copy = binaries.copy_to(tmp_path)
     assert copy.directory.is_relative_to(tmp_path)
     assert Binaries.at(copy.directory).version == binaries.version
-    told = subprocess.run([copy.program("psql"), "--version"], capture_output=True, text=True, env={}, check=True)
-    assert f"(PostgreSQL) {binaries.version}" in told.stdout
+    assert {path.name for path in copy.directory.iterdir()} == {"initdb", "postgres"}
     assert not list(tmp_path.rglob("include"))
+    told = subprocess.run([copy.program("postgres"), "--version"], capture_output=True, text=True, env={}, check=True)
+    assert f"(PostgreSQL) {binaries.version}" in told.stdout

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,11 @@ def test_an_account_that_cannot_walk_to_the_data_gets_it_open(tmp_path: Path) ->
     stranger = Account(uid=4_000_000, gid=4_000_000, changed=True)
     other = Cluster(made.data, made.binaries, stranger, made.runtime, "boss")
     assert other.place(made.data) == (INHERITED, made.data)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_data_that_is_to_last_is_on_the_disk_when_it_is_made(tmp_path: Path, durable: bool) -> None:
+    made = replace(cluster(tmp_path), durable=durable)
+    initdb = Initdb()
+    made.prepare(SECRET, initdb)
+    assert ("--no-sync" not in initdb.argv) is durable

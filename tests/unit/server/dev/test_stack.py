@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from hoopd.dev.stack import taken
+from hoopd.dev.stack_files import StackFiles
 from tests.fixtures._processes import alive, ends, eventually
 
 LIMIT = 5.0
@@ -66,6 +67,23 @@ def temporary() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that several tests start their stack in, one after another: only the first start is a long one."""
+    return StackFiles.prepare(tmp_path_factory.mktemp("stacks") / "kept").directory
+
+
+@contextmanager
+def told(kept: Path, what: str) -> Iterator[None]:
+    """Have the stand-in for the gateway do ``what`` as long as the block lasts."""
+    mark = kept / "gateway" / what
+    mark.touch()
+    try:
+        yield
+    finally:
+        mark.unlink()
+
+
 @contextmanager
 def stack(temporary: Path, **options: object) -> Iterator[Running]:
     running = Running(options, temporary)
@@ -80,8 +98,8 @@ def server_pid(ready: dict[str, Any]) -> int:
     return int(lock.read_text().splitlines()[0])
 
 
-def test_ready_says_where_everything_is(temporary: Path) -> None:
-    with stack(temporary) as running:
+def test_ready_says_where_everything_is(temporary: Path, kept: Path) -> None:
+    with stack(temporary, dir=str(kept)) as running:
         ready = running.next("event")
         assert ready["event"] == "ready"
         assert ready["pid"] == running.process.pid
@@ -92,13 +110,14 @@ def test_ready_says_where_everything_is(temporary: Path) -> None:
             assert connection.execute("SELECT current_user, count(*) FROM orders").fetchone() == ("shop_owner", 40000)
         with psycopg.connect(ready["store"]) as connection:
             connection.execute("CREATE TABLE anything (n int)")
+            connection.rollback()
         assert Path(ready["ca"]).read_text().startswith("-----BEGIN CERTIFICATE-----")
         assert ready["verification_uri"].startswith(ready["issuer"] + "/")
 
 
-def test_the_settings_hold_no_secret_and_secrets_are_private(temporary: Path) -> None:
+def test_the_settings_hold_no_secret_and_secrets_are_private(temporary: Path, kept: Path) -> None:
     """INV-7: what may be shown holds no credential, and what holds one may be read by its owner alone."""
-    with stack(temporary) as running:
+    with stack(temporary, dir=str(kept)) as running:
         ready = running.next("event")
         directory = Path(ready["dir"])
         secrets = [path for path in directory.rglob("*") if path.parent.name == "secrets" or path.suffix == ".key"]
@@ -113,8 +132,8 @@ def test_the_settings_hold_no_secret_and_secrets_are_private(temporary: Path) ->
 
 
 @pytest.mark.parametrize("number", ORDERLY)
-def test_an_orderly_end_leaves_nothing(temporary: Path, number: signal.Signals) -> None:
-    with stack(temporary) as running:
+def test_an_orderly_end_leaves_nothing(temporary: Path, kept: Path, number: signal.Signals) -> None:
+    with stack(temporary, dir=str(kept)) as running:
         ready = running.next("event")
         pids = [ready["gateway_pid"], server_pid(ready)]
         assert running.end(number) == 0
@@ -132,15 +151,13 @@ def test_a_kill_leaves_nothing_after_five_seconds(temporary: Path) -> None:
         assert eventually(lambda: not list(temporary.iterdir()), LIMIT)
 
 
-def test_a_kill_ends_a_gateway_that_does_not_listen(temporary: Path, tmp_path: Path) -> None:
-    (tmp_path / "stack").mkdir()
-    with stack(temporary, dir=str(tmp_path / "stack")) as running:
-        running.next("event")
-        (tmp_path / "stack" / "gateway" / "deaf").touch()
-    with stack(temporary, dir=str(tmp_path / "stack")) as running:
+def test_a_kill_ends_a_gateway_that_does_not_listen(temporary: Path, kept: Path) -> None:
+    with told(kept, "deaf"), stack(temporary, dir=str(kept)) as running:
         ready = running.next("event")
+        server = server_pid(ready)
         running.process.kill()
         assert ends(ready["gateway_pid"], LIMIT)
+        assert ends(server, LIMIT)
         assert eventually(lambda: not list(temporary.iterdir()), LIMIT)
 
 
@@ -185,8 +202,8 @@ def test_one_directory_makes_one_stack(temporary: Path, tmp_path: Path) -> None:
             assert "a development stack is already running in" in two.next("error")["error"]
 
 
-def test_a_gateway_that_was_killed_comes_back(temporary: Path) -> None:
-    with stack(temporary) as running:
+def test_a_gateway_that_was_killed_comes_back(temporary: Path, kept: Path) -> None:
+    with stack(temporary, dir=str(kept)) as running:
         ready = running.next("event")
         os.kill(ready["gateway_pid"], signal.SIGKILL)
         again = running.next("event")
@@ -195,12 +212,8 @@ def test_a_gateway_that_was_killed_comes_back(temporary: Path) -> None:
         assert again["gateway_pid"] != ready["gateway_pid"]
 
 
-def test_a_gateway_that_does_not_start_is_quoted(temporary: Path, tmp_path: Path) -> None:
-    directory = tmp_path / "kept"
-    with stack(temporary, dir=str(directory)) as running:
-        running.next("event")
-    (directory / "gateway" / "fail").touch()
-    with stack(temporary, dir=str(directory)) as running:
+def test_a_gateway_that_does_not_start_is_quoted(temporary: Path, kept: Path) -> None:
+    with told(kept, "fail"), stack(temporary, dir=str(kept)) as running:
         assert running.next("error")["error"] == "the gateway did not start: the stand-in was told to fail"
         assert running.process.wait() == 1
     assert not list(temporary.iterdir())
