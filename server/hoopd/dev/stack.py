@@ -126,7 +126,7 @@ class Stack:
             running.callback(gateway.stop)
             ready = self._gateway(gateway, parts)
             self._emit(self._ready_event(parts, gateway, ready))
-            self._stay(gateway, supervisor)
+            self._stay(gateway, parts, supervisor)
             self._say("stopping")
 
     def _go_on(self, doing: str) -> None:
@@ -265,7 +265,7 @@ class Stack:
             raise Unavailable(f"the gateway did not start: {gateway.last_words() or 'it said nothing'}")
         return ready
 
-    def _stay(self, gateway: GatewayProcess, supervisor: Supervisor) -> None:
+    def _stay(self, gateway: GatewayProcess, parts: _Parts, supervisor: Supervisor) -> None:
         """Wait for the end; a gateway that ends by itself is started again, as a service manager would do."""
         while not self._stopping.is_set():
             try:
@@ -273,6 +273,8 @@ class Stack:
             except queue.Empty:
                 if not supervisor.alive:
                     raise Unavailable("the watcher process of the development stack was killed") from None
+                if not parts.server.running:
+                    raise Unavailable(f"PostgreSQL has ended by itself; its log is {parts.server.log}") from None
                 continue
             if self._stopping.is_set():
                 return

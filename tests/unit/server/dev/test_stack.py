@@ -98,6 +98,11 @@ def server_pid(ready: dict[str, Any]) -> int:
     return int(lock.read_text().splitlines()[0])
 
 
+def parent_of(pid: int) -> int:
+    # The name, in brackets, may hold blanks itself: proc(5), /proc/pid/stat.
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def test_ready_says_where_everything_is(temporary: Path, kept: Path) -> None:
     with stack(temporary, dir=str(kept)) as running:
         ready = running.next("event")
@@ -210,6 +215,26 @@ def test_a_gateway_that_was_killed_comes_back(temporary: Path, kept: Path) -> No
         assert again["event"] == "restarted"
         assert again["gateway"] == ready["gateway"]
         assert again["gateway_pid"] != ready["gateway_pid"]
+
+
+def test_a_stack_without_its_database_ends(temporary: Path, kept: Path) -> None:
+    with stack(temporary, dir=str(kept)) as running:
+        ready = running.next("event")
+        os.kill(server_pid(ready), signal.SIGKILL)
+        assert "PostgreSQL has ended by itself" in running.next("error")["error"]
+        assert running.process.wait() == 1
+        assert not alive(ready["gateway_pid"])
+    assert not list(temporary.iterdir())
+
+
+def test_a_stack_without_its_watcher_ends_and_leaves_no_process(temporary: Path, kept: Path) -> None:
+    with stack(temporary, dir=str(kept)) as running:
+        ready = running.next("event")
+        pids = [ready["gateway_pid"], server_pid(ready)]
+        os.kill(parent_of(pids[0]), signal.SIGKILL)
+        assert "the watcher process" in running.next("error")["error"]
+        assert running.process.wait() == 1
+        assert all(ends(pid, LIMIT) for pid in pids)
 
 
 def test_a_gateway_that_does_not_start_is_quoted(temporary: Path, kept: Path) -> None:
