@@ -97,6 +97,7 @@ def _statement(statement: Statement, state: SessionState, names: Names) -> Facts
         forbidden=found.forbidden,
         deallocates=found.deallocates,
         kinds=kinds,
+        cascades=tuple(found.cascades),
         output=answer.output,
         unfollowed=answer.unfollowed,
         inferable=answer.inferable,

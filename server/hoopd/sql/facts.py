@@ -155,3 +155,5 @@ class Facts:
     """Prepared statements it drops: names, an empty tuple for all, None for none."""
     kinds: tuple[str, ...] = ()
     """``kind`` first, then those of the statements inside it: a ``delete`` in a CTE, what EXPLAIN ANALYZE runs."""
+    cascades: tuple[ObjectAccess, ...] = ()
+    """Tables that are not named and that foreign keys change with those that are (ON DELETE or ON UPDATE ...)."""

@@ -22,6 +22,7 @@ class Findings:
 
     effects: set[Effect] = field(default_factory=set)
     accesses: dict[ObjectAccess, None] = field(default_factory=dict)
+    cascades: dict[ObjectAccess, None] = field(default_factory=dict)
     functions: dict[FunctionUse, None] = field(default_factory=dict)
     kinds: dict[str, None] = field(default_factory=dict)
     predicate: Predicate | None = None

@@ -209,7 +209,8 @@ class Walk:
                 seen.add(oid)
                 other = self.names.catalog.by_oid.get(oid)
                 if other is not None:
-                    self.reach(other, Effect.write)
+                    self.found.cascades.setdefault(ObjectAccess(Effect.write, other.kind, other.schema, other.name))
+                    self._written(other)
                     waiting.append(other)
 
     def _hidden(self, use: tuple[str, str, str]) -> None:
