@@ -6,6 +6,11 @@ Fixtures are modules of `tests/fixtures`; each becomes a plugin by being there. 
 
 from pathlib import Path
 
+import pytest
+
+# Fixture modules may import each other: all of them are rewritten, whoever imports them first.
+pytest.register_assert_rewrite("tests.fixtures")
+
 pytest_plugins = [
     f"tests.fixtures.{module.stem}"
     for module in sorted((Path(__file__).parent / "fixtures").glob("*.py"))

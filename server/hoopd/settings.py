@@ -67,6 +67,9 @@ class OidcSection(_Section):
     )
     groups_claim: str = Field(default="groups", description="Claim, or dotted path, with the person's groups.")
     email_claim: str = Field(default="email", description="Claim, or dotted path, with the person's e-mail.")
+    subject_claim: str = Field(
+        default="sub", description="Claim that identifies a person over all clients: `sub`; `oid` with Microsoft Entra."
+    )
     ca: Path | None = Field(default=None, description="PEM file with the authority of the provider's certificate.")
     bearer: Literal["id_token", "access_token"] = Field(
         default="id_token", description="Which token `hoopctl` presents."

@@ -10,9 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import grpc
-
-from hoop.v1 import audit_pb2_grpc, gateway_pb2_grpc, requests_pb2_grpc, tunnel_pb2_grpc
 from hoopd.approvals.broker import Broker
 from hoopd.approvals.repository import CHANNEL as REQUESTS
 from hoopd.domain.errors import InvalidInput, Unavailable
@@ -23,11 +20,7 @@ from hoopd.policy.loading import load
 from hoopd.recording.journal import Sync
 from hoopd.recording.keys import RecordKeys, load_keys
 from hoopd.recording.recorder import Recorder
-from hoopd.rpc.audit import AuditServicer
-from hoopd.rpc.authentication import Authentication, principal_of
-from hoopd.rpc.gateway import GatewayService
-from hoopd.rpc.requests import RequestsServicer
-from hoopd.rpc.tunnel import TunnelService
+from hoopd.rpc.server import GRACE_SECONDS, RpcServer
 from hoopd.runtime import clock
 from hoopd.runtime.gateway import Gateway, Services
 from hoopd.runtime.policies import Policies
@@ -42,9 +35,6 @@ from hoopd.store.policies import PolicyRepository
 from hoopd.store.pool import Store
 from hoopd.store.records import Records
 from hoopd.store.requests import StoredRequests
-
-MESSAGE_BYTES = 8 * 1024 * 1024
-GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +57,7 @@ def oidc_settings(settings: Settings) -> OidcSettings:
         scopes=section.scopes,
         groups_claim=section.groups_claim,
         email_claim=section.email_claim,
+        subject_claim=section.subject_claim,
         ca=section.ca,
         approval_max_age=settings.approval_max_age,
         roles={role: frozenset(groups) for role, groups in settings.roles.items()},
@@ -120,14 +111,13 @@ async def serving(settings: Settings, store_dsn: str, *, migrating: bool) -> Asy
         async with _parts(settings, store, policies, verifier, record_keys, secret) as services:
             audit = Audit(store, record_keys, services.recorder.holds)
             gateway = Gateway(services)
-            server = _server(gateway, services, audit, verifier, oidc)
-            port = _listen(server, settings)
-            await server.start()
+            server = RpcServer(gateway, audit, services.broker, verifier, oidc)
+            port = await server.start(settings.listen, settings.tls.cert, settings.tls.key)
             try:
                 yield Serving(settings.host, port, services, audit)
             finally:
                 await gateway.stop("the gateway is shutting down: connect again")
-                await server.stop(GRACE_SECONDS)
+                await server.stop()
                 await gateway.close()
     finally:
         await store.close()
@@ -213,46 +203,3 @@ async def _ready(recorder: Recorder, broker: Broker) -> None:
             await broker.until_ready()
     except TimeoutError:
         raise Unavailable("the store did not answer in 15 s") from None
-
-
-def _server(
-    gateway: Gateway,
-    services: Services,
-    audit: Audit,
-    verifier: TokenVerifier,
-    oidc: OidcSettings,
-) -> grpc.aio.Server:
-    server = grpc.aio.server(
-        interceptors=[Authentication(verifier)],
-        options=[
-            ("grpc.so_reuseport", 0),
-            ("grpc.max_receive_message_length", MESSAGE_BYTES),
-            ("grpc.max_send_message_length", MESSAGE_BYTES),
-            ("grpc.max_concurrent_streams", 5_000),
-            ("grpc.keepalive_time_ms", 60_000),
-            ("grpc.keepalive_timeout_ms", 20_000),
-            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-        ],
-    )
-    gateway_pb2_grpc.add_GatewayServicer_to_server(GatewayService(gateway, oidc), server)
-    tunnel_pb2_grpc.add_TunnelServicer_to_server(TunnelService(gateway), server)
-    requests_pb2_grpc.add_RequestsServicer_to_server(RequestsServicer(services.broker, verifier), server)
-    audit_pb2_grpc.add_AuditServicer_to_server(AuditServicer(audit), server)
-    return server
-
-
-def _listen(server: grpc.aio.Server, settings: Settings) -> int:
-    try:
-        key, cert = settings.tls.key.read_bytes(), settings.tls.cert.read_bytes()
-    except OSError as problem:
-        raise InvalidInput(f"the gateway's certificate or key cannot be read: {problem.filename}") from None
-    credentials = grpc.ssl_server_credentials([(key, cert)])
-    try:
-        port = server.add_secure_port(settings.listen, credentials)
-    except RuntimeError:
-        port = 0
-    if port == 0:
-        raise Unavailable(
-            f"the gateway cannot listen on {settings.listen}: the port is taken, or the certificate does not load"
-        )
-    return port

@@ -8,7 +8,6 @@ import sys
 from importlib.metadata import version
 from typing import Annotated
 
-import click
 import typer
 
 from hoopd.commands import output
@@ -61,9 +60,9 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = app(args=given, standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except click.ClickException as problem:
+    except typer.TyperException as problem:
         return _failed(problem.format_message(), None, as_json, USAGE)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except InvalidInput as problem:
         return _failed(problem.message, problem.hint, as_json, USAGE)

@@ -33,9 +33,9 @@ def check(claims: Claims, purpose: Purpose, settings: OidcSettings, now: datetim
         raise NotSignedIn("the token is from another identity provider", hint="sign in again: hoopctl login")
     _check_audience(claims, purpose, settings.audience(purpose))
     _check_times(claims, now.timestamp())
-    subject = claims.get("sub")
+    subject = claims.get(settings.subject_claim)
     if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT or not subject.isprintable():
-        raise NotSignedIn("the token does not say whose it is (sub)")
+        raise NotSignedIn(f"the token does not say whose it is ({settings.subject_claim})")
     if purpose is Purpose.approval:
         _check_fresh(claims, settings, now.timestamp())
 
@@ -48,7 +48,7 @@ def principal(claims: Claims, person: Claims, settings: OidcSettings) -> Princip
     groups = _groups(person, settings.groups_claim)
     return Principal(
         issuer=settings.issuer,
-        subject=claims["sub"],
+        subject=claims[settings.subject_claim],
         email=_email(person, settings.email_claim),
         groups=groups,
         roles=frozenset(role for role, members in settings.roles.items() if members & groups),

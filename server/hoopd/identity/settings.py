@@ -40,8 +40,9 @@ class OidcSettings:
     """The provider, its two clients, and how its claims are read.
 
     ``issuer`` is compared exactly. ``groups_claim`` and ``email_claim`` are names of claims, or dotted paths to them.
-    ``ca`` is a PEM file that takes the place of the usual authorities. ``approval_max_age`` bounds how long ago a
-    person signed in for approvals. ``roles`` says which groups give a role.
+    ``subject_claim`` identifies the person: ``sub``, or ``oid`` with Entra, whose ``sub`` differs for each client, so
+    that four eyes would not know a requester again. ``ca`` is a PEM file that takes the place of the usual authorities.
+    ``approval_max_age`` bounds how long ago a person signed in for approvals. ``roles`` says which groups give a role.
     Raises InvalidInput, with the name of the setting, for what cannot be meant.
     """
 
@@ -51,6 +52,7 @@ class OidcSettings:
     scopes: tuple[str, ...] = ("openid", "email", "profile", "groups", "offline_access")
     groups_claim: str = "groups"
     email_claim: str = "email"
+    subject_claim: str = "sub"
     ca: Path | None = None
     approval_max_age: timedelta = timedelta(minutes=15)
     roles: Mapping[Role, frozenset[str]] = field(default_factory=dict)

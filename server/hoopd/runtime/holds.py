@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hoopd.approvals.broker import Broker
@@ -44,6 +44,7 @@ class Holds:
         self._broker = broker
         self._asker = asker
         self._open: Request | None = None
+        self._asked: commands.Raise | None = None
         self._running: set[RequestId] = set()
         self._withdrawing: dict[RequestId, str] = {}
 
@@ -59,6 +60,7 @@ class Holds:
             text = "this statement needs a reason, and this tunnel was opened without one"
             post(events.JudgingFailed(asked.ticket, "42501", f"{text}: hoopctl connect NAME --reason TEXT"))
             return
+        self._asked = asked
         try:
             self._open = request = await self._broker.raise_request(self._snapshot(asked))
         except HoopError as problem:
@@ -80,12 +82,15 @@ class Holds:
             post(events.Settled(asked.ticket, settled.state, settled.words, settled.message))
 
     async def consume(self, asked: commands.Consume, post: Post) -> None:
-        """Use the approval up; posts Consumed."""
-        request = self._open
+        """Use the approval up, for exactly what would run now (INV-5); posts Consumed."""
+        request, raised = self._open, self._asked
         ok = False
-        if request is not None:
+        if request is not None and raised is not None:
+            now = self._snapshot(replace(raised, verdict=asked.verdict, state=asked.state))
+            # A policy that came since and decides the same voids nothing.
+            now = replace(now, policy_version=request.snapshot.policy_version)
             try:
-                ok = await self._broker.consume(request.id, digest(request.snapshot))
+                ok = await self._broker.consume(request.id, digest(now))
             except HoopError as problem:
                 log.warning("an approval could not be used: %s", problem.message)
         if ok and request is not None:

@@ -54,9 +54,11 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class Consume:
-    """Use the approval up, once; the answer is ``Consumed``."""
+    """Use the approval up, once, for what ``verdict`` now says would run; the answer is ``Consumed``."""
 
     ticket: int
+    verdict: Verdict
+    state: SessionState
 
 
 @dataclass(frozen=True, slots=True)

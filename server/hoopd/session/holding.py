@@ -87,7 +87,7 @@ def confirmed(core: Core, event: Judged) -> None:
     work.verdict = event.verdict
     work.ticket = core.ticket()
     core.go(Move.confirmed)
-    core.emit(Consume(work.ticket))
+    core.emit(Consume(work.ticket, event.verdict, core.state))
 
 
 def consumed(core: Core, event: Consumed) -> bool:

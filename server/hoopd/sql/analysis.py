@@ -25,7 +25,10 @@ DRIVER_FUNCTIONS = frozenset(
     """version current_database current_schema current_schemas current_setting pg_backend_pid pg_is_in_recovery
     pg_advisory_unlock_all inet_server_addr inet_server_port inet_client_addr inet_client_port pg_client_encoding
     getdatabaseencoding txid_current_if_assigned pg_my_temp_schema set_config pg_encoding_to_char
-    pg_postmaster_start_time pg_conf_load_time pg_jit_available""".split()  # noqa: SIM905
+    pg_postmaster_start_time pg_conf_load_time pg_jit_available current_user session_user user current_role
+    current_catalog pg_get_keywords pg_get_viewdef pg_get_functiondef pg_get_indexdef pg_get_constraintdef
+    pg_get_triggerdef pg_get_ruledef pg_get_partkeydef pg_get_expr pg_get_userbyid format_type obj_description
+    col_description to_regclass to_regtype string_agg""".split()  # noqa: SIM905
 )
 """What drivers ask of the server itself: a SELECT of nothing but these is built in as allowed."""
 

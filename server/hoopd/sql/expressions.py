@@ -12,7 +12,7 @@ from hoopd.sql import session_settings
 from hoopd.sql.builtin_functions import ONE_ARGUMENT_FUNCTIONS
 from hoopd.sql.builtin_names import BUILTIN_TYPES
 from hoopd.sql.catalog import is_builtin_type
-from hoopd.sql.facts import Effect, ObjectKind
+from hoopd.sql.facts import Effect, FunctionUse, ObjectKind
 from hoopd.sql.findings import ANY_COUNT
 from hoopd.sql.walk import Handlers, Node, Scope, Walk
 
@@ -128,6 +128,12 @@ def _sort(walk: Walk, node: Node, scope: Scope) -> None:
     walk.children("SortBy", node, scope, "useOp")
 
 
+def _value_function(walk: Walk, node: Node, scope: Scope) -> None:
+    """``current_user`` and its kin (documentation, 9.27)."""
+    word = str(node.get("op", "")).removeprefix("SVFOP_").removesuffix("_N").lower()
+    walk.found.functions.setdefault(FunctionUse("pg_catalog", word, "stable", trusted=True))
+
+
 def _column(walk: Walk, node: Node, scope: Scope) -> None:
     """``t.f`` may be the call ``f(t)`` (documentation, 8.16.5), of rows or, where ``t`` is a function, of any value.
 
@@ -205,6 +211,7 @@ HANDLERS: Handlers = {
     "CaseExpr": _case,
     "JoinExpr": _join,
     "SortBy": _sort,
+    "SQLValueFunction": _value_function,
     "ColumnRef": _column,
     "A_Indirection": _indirection,
     "TypeName": _type,

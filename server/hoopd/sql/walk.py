@@ -20,7 +20,7 @@ from hoopd.sql.parser import FIELDS
 
 Node = Mapping[str, Any]
 _LEAVES = frozenset(
-    """A_Const A_Star Alias Integer Float Boolean String BitString ParamRef RoleSpec SQLValueFunction SetToDefault
+    """A_Const A_Star Alias Integer Float Boolean String BitString ParamRef RoleSpec SetToDefault
     JsonFormat AccessPriv ReplicaIdentityStmt TriggerTransition ReturningOption""".split()  # noqa: SIM905
 )
 _PLAIN = frozenset(
