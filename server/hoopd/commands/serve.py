@@ -20,30 +20,20 @@ Config = Annotated[Path, typer.Option("--config", "-c", help="The settings file,
 def serve(
     config: Config = Path("hoopd.yaml"),
     json: Annotated[bool, typer.Option("--json", help="One JSON line when ready, one when stopping.")] = False,
-    parent_pipe: Annotated[
-        int | None,
-        typer.Option("--parent-pipe", metavar="FD", help="Stop when this inherited pipe is closed at its other end."),
-    ] = None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM. Sessions are ended with 57P01; nothing that was recorded is lost."""
     settings = load(config)
     with store_of(settings) as store:
-        asyncio.run(
-            _serve(
-                config, store.dsn, migrating=store.own or settings.store.migrate, as_json=json, parent_pipe=parent_pipe
-            )
-        )
+        asyncio.run(_serve(config, store.dsn, migrating=store.own or settings.store.migrate, as_json=json))
 
 
-async def _serve(config: Path, dsn: str, *, migrating: bool, as_json: bool, parent_pipe: int | None) -> None:
+async def _serve(config: Path, dsn: str, *, migrating: bool, as_json: bool) -> None:
     from hoopd.wiring import serving
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    if parent_pipe is not None:
-        loop.add_reader(parent_pipe, _when_closed, parent_pipe, stop)
     async with serving(load(config), dsn, migrating=migrating) as served:
         address = f"{served.host}:{served.port}"
         if as_json:
@@ -55,9 +45,3 @@ async def _serve(config: Path, dsn: str, *, migrating: bool, as_json: bool, pare
             output.emit({"event": "stopping", "gateway": address})
         else:
             output.say("hoopd is stopping: open sessions are ended")
-
-
-def _when_closed(descriptor: int, stop: asyncio.Event) -> None:
-    if not os.read(descriptor, 4096):
-        asyncio.get_running_loop().remove_reader(descriptor)
-        stop.set()

@@ -17,8 +17,8 @@ from hoopctl.invocation import Invocation
 from hoopd.dev.oidc import LOGIN_CLIENT, DevProvider
 from tests.fixtures.json_docs import PAGE, documented
 from tests.fixtures.oidc import ALL_SCOPES, confirm
-from tests.fixtures.running_hoopctl import Done, StartHoopctl
 from tests.fixtures.scripted_gateway import Certificates, ScriptedGateway
+from tests.fixtures.started_hoopctl import Done, StartHoopctl
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AT_US = int(AT.timestamp()) * 1_000_000

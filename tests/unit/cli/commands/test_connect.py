@@ -3,52 +3,25 @@
 import asyncio
 import base64
 import signal
-import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from hoopctl.client.trust import fingerprint
-from hoopctl.identity.token_cache import TokenCache
-from hoopctl.identity.tokens import Binding, Tokens
-from hoopctl.profiles import Home, parse_server
 from hoopctl.tunnel.ports import listen_on
 from hoopctl.tunnel.scram import verifier
 from hoopd.dev.postgres import PostgresServer
 from tests.fixtures._processes import eventually
-from tests.fixtures.running_hoopctl import Done, RunningHoopctl, StartHoopctl
-from tests.fixtures.scripted_gateway import TOKEN, ScriptedGateway, ScriptedSession
-
-Run = Callable[..., Awaitable[Done]]
+from tests.fixtures.scripted_gateway import ScriptedGateway, ScriptedSession
+from tests.fixtures.started_hoopctl import Done, RunHoopctl, RunningHoopctl, StartHoopctl
 
 
 @pytest.fixture
-def gateway(scripted_gateway: ScriptedGateway, hoopctl_home: Path) -> ScriptedGateway:
-    """A gateway where alice is signed in already."""
-    scripted_gateway.hello = {"issuer": "https://id.example.com"}
-    shown = fingerprint(ssl.PEM_cert_to_DER_cert(scripted_gateway.certificates.ca))
-    binding = Binding(scripted_gateway.address, shown, "https://id.example.com", "hoopctl")
-    tokens = Tokens(TOKEN, None, datetime.now(UTC) + timedelta(hours=1), binding.issuer, binding.client_id)
-    TokenCache(hoopctl_home, "default").save(binding, tokens)
-    profile = Home(hoopctl_home).profile("default")
-    profile.remember_server(parse_server(scripted_gateway.address))
-    profile.trust_ca(parse_server(scripted_gateway.address), scripted_gateway.certificates.ca)
-    return scripted_gateway
-
-
-@pytest.fixture
-def run(hoopctl: StartHoopctl) -> Run:
-    async def to_its_end(*arguments: str, **environ: str) -> Done:
-        async with hoopctl(*arguments, **environ) as running:
-            return await running.done()
-
-    return to_its_end
+def gateway(signed_in_gateway: ScriptedGateway) -> ScriptedGateway:
+    return signed_in_gateway
 
 
 @asynccontextmanager
@@ -144,10 +117,10 @@ async def test_another_connection_gets_a_port_and_password_of_its_own(
     assert found[0]["password"] != found[1]["password"]
 
 
-async def test_a_taken_port_that_was_asked_for_is_an_error(run: Run, gateway: ScriptedGateway) -> None:
+async def test_a_taken_port_that_was_asked_for_is_an_error(run_hoopctl: RunHoopctl, gateway: ScriptedGateway) -> None:
     with listen_on(0) as taken:
         port = taken.getsockname()[1]
-        done = await run("connect", "prod-db", "--json", "--port", str(port))
+        done = await run_hoopctl("connect", "prod-db", "--json", "--port", str(port))
     assert (done.code, done.lines) == (
         1,
         [
@@ -166,21 +139,21 @@ async def test_a_taken_port_that_was_asked_for_is_an_error(run: Run, gateway: Sc
     ("name", "code", "hint"), [("prod-bd", 1, "Did you mean prod-db"), ("x", 1, "hoopctl connections")]
 )
 async def test_an_unknown_connection_says_what_is_near(
-    run: Run, gateway: ScriptedGateway, name: str, code: int, hint: str
+    run_hoopctl: RunHoopctl, gateway: ScriptedGateway, name: str, code: int, hint: str
 ) -> None:
-    done = await run("connect", name, "--json")
+    done = await run_hoopctl("connect", name, "--json")
     assert (done.code, done.lines[0]["message"]) == (code, f"There is no connection {name!r}.")
     assert hint in done.lines[0]["hint"]
 
 
-async def test_a_connection_that_is_denied_exits_4(run: Run, gateway: ScriptedGateway) -> None:
+async def test_a_connection_that_is_denied_exits_4(run_hoopctl: RunHoopctl, gateway: ScriptedGateway) -> None:
     gateway.connections["hr-db"] = "deny"
-    done = await run("connect", "hr-db", "--json")
+    done = await run_hoopctl("connect", "hr-db", "--json")
     assert (done.code, done.lines[0]["message"]) == (4, "You may not open 'hr-db'.")
 
 
-async def test_without_a_sign_in_it_exits_3(run: Run, scripted_gateway: ScriptedGateway) -> None:
-    done = await run("connect", "prod-db", "--json", HOOPCTL_SERVER=scripted_gateway.address)
+async def test_without_a_sign_in_it_exits_3(run_hoopctl: RunHoopctl, scripted_gateway: ScriptedGateway) -> None:
+    done = await run_hoopctl("connect", "prod-db", "--json", HOOPCTL_SERVER=scripted_gateway.address)
     assert (done.code, done.lines[0]["code"]) == (3, "not_signed_in")
 
 
@@ -195,7 +168,9 @@ async def test_ctrl_c_exits_130_and_frees_the_port(hoopctl: StartHoopctl, gatewa
     listen_on(ready["port"]).close()
 
 
-async def test_a_command_gets_the_environment_and_its_exit_code_is_ours(run: Run, gateway: ScriptedGateway) -> None:
+async def test_a_command_gets_the_environment_and_gives_the_exit_code(
+    run_hoopctl: RunHoopctl, gateway: ScriptedGateway
+) -> None:
     program = (
         "import os, socket, sys\n"
         "names = ['PGHOST', 'PGPORT', 'PGUSER', 'PGDATABASE', 'PGSSLMODE']\n"
@@ -205,18 +180,18 @@ async def test_a_command_gets_the_environment_and_its_exit_code_is_ours(run: Run
         "print(peer.recv(7).decode())\n"
         "sys.exit(42)\n"
     )
-    done = await run("connect", "prod-db", "--", sys.executable, "-c", program)
+    done = await run_hoopctl("connect", "prod-db", "--", sys.executable, "-c", program)
     assert (done.code, done.err) == (42, "")
     assert done.out == "['127.0.0.1', 'alice', 'shop', 'disable'] True\nthrough\n"
 
 
-async def test_a_command_and_json_do_not_go_together(run: Run, gateway: ScriptedGateway) -> None:
-    done = await run("connect", "prod-db", "--json", "--", "psql")
+async def test_a_command_and_json_do_not_go_together(run_hoopctl: RunHoopctl, gateway: ScriptedGateway) -> None:
+    done = await run_hoopctl("connect", "prod-db", "--json", "--", "psql")
     assert (done.code, done.lines[0]["code"]) == (2, "usage")
 
 
-async def test_a_command_that_is_not_there_is_one_sentence(run: Run, gateway: ScriptedGateway) -> None:
-    done = await run("connect", "prod-db", "--", "no-such-command")
+async def test_a_command_that_is_not_there_is_one_sentence(run_hoopctl: RunHoopctl, gateway: ScriptedGateway) -> None:
+    done = await run_hoopctl("connect", "prod-db", "--", "no-such-command")
     assert (done.code, done.err) == (
         1,
         "error: There is no command 'no-such-command' on this machine.\nhint: Is it installed, and on PATH?\n",
@@ -309,14 +284,14 @@ async def test_a_cancel_request_goes_its_own_way(
     assert len(shop.sessions) == 2
 
 
-async def test_psql_inside_a_tunnel(run: Run, shop: ScriptedGateway) -> None:
-    done = await run("connect", "prod-db", "--", "psql", "-XAtc", "SELECT 6 * 7, current_user")
+async def test_psql_inside_a_tunnel(run_hoopctl: RunHoopctl, shop: ScriptedGateway) -> None:
+    done = await run_hoopctl("connect", "prod-db", "--", "psql", "-XAtc", "SELECT 6 * 7, current_user")
     assert (done.code, done.out, done.err) == (0, "42|alice\n", "")
-    done = await run("connect", "prod-db", "--", "psql", "-Xc", "nonsense")
+    done = await run_hoopctl("connect", "prod-db", "--", "psql", "-Xc", "nonsense")
     assert done.code == 1
 
 
-async def test_the_password_is_in_no_argument_list_inv_7(run: Run, shop: ScriptedGateway) -> None:
+async def test_the_password_is_in_no_argument_list_inv_7(run_hoopctl: RunHoopctl, shop: ScriptedGateway) -> None:
     program = (
         "import os, pathlib, sys\n"
         "found = []\n"
@@ -325,5 +300,5 @@ async def test_the_password_is_in_no_argument_list_inv_7(run: Run, shop: Scripte
         "    except OSError: pass\n"
         "sys.exit(len(found))\n"
     )
-    done = await run("connect", "prod-db", "--", sys.executable, "-c", program)
+    done = await run_hoopctl("connect", "prod-db", "--", sys.executable, "-c", program)
     assert (done.code, done.err) == (0, "")
