@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import socket
 import ssl
 import urllib.request
 from dataclasses import dataclass
@@ -87,6 +89,13 @@ def _no_gateway(server: ServerAddress, what: str) -> Unreachable:
     return Unreachable(f"{what} at {server} is not a hoopd gateway.", hint="Check the address: --server HOST:PORT.")
 
 
+def _reason(error: OSError) -> str:
+    """The system's own words; asyncio puts its own in their place."""
+    if error.errno is not None and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno).lower()
+    return (error.strerror or "it cannot be connected to").lower()
+
+
 async def _reach(server: ServerAddress, context: ssl.SSLContext) -> ssl.SSLObject:
     """A handshake whose failures are ours to read, but for ``SSLCertVerificationError``, which says who is there."""
     try:
@@ -100,9 +109,8 @@ async def _reach(server: ServerAddress, context: ssl.SSLContext) -> ssl.SSLObjec
             f"The gateway at {server} does not answer.", hint="Is it up, and is the address right?"
         ) from None
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
         raise Unreachable(
-            f"The gateway is out of reach at {server}: {why}.", hint="Is it up, and is the address right?"
+            f"The gateway is out of reach at {server}: {_reason(error)}.", hint="Is it up, and is the address right?"
         ) from None
     if agreed.selected_alpn_protocol() != "h2":
         raise _no_gateway(server, "The server")

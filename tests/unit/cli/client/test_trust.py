@@ -108,9 +108,15 @@ async def test_nobody_there_is_one_sentence(profile: Profile) -> None:
     port = probe.sockets[0].getsockname()[1]
     probe.close()
     await probe.wait_closed()
-    with pytest.raises(Unreachable, match=f"out of reach at 127.0.0.1:{port}") as raised:
+    with pytest.raises(Unreachable, match=f"out of reach at 127.0.0.1:{port}: connection refused.") as raised:
         await trust.settle(profile, parse_server(f"127.0.0.1:{port}"))
     assert raised.value.exit_code == 6
+
+
+async def test_a_name_that_nobody_has_is_one_sentence(profile: Profile) -> None:
+    with pytest.raises(Unreachable, match=r"out of reach at gateway\.invalid:1: ") as raised:
+        await trust.settle(profile, parse_server("gateway.invalid:1"))
+    assert "[Errno" not in raised.value.message
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"E\0\0\0\x0ano tls\0", b""])
