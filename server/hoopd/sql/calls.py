@@ -12,7 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hoopd.sql.builtin_functions import STABLE_FUNCTIONS, TRUSTED_FUNCTIONS, VOLATILE_FUNCTIONS
+from hoopd.sql.builtin_functions import (
+    STABLE_FUNCTIONS,
+    STABLE_OTHERS,
+    TRUSTED_FUNCTIONS,
+    VOLATILE_FUNCTIONS,
+    VOLATILE_OTHERS,
+)
 from hoopd.sql.builtin_names import BUILTIN_OPERATORS
 from hoopd.sql.catalog import FIRST_USER_OID, Function, Names, Operator
 from hoopd.sql.facts import Effect, FunctionUse, ObjectKind
@@ -80,6 +86,9 @@ def _call(found: Findings, names: Names, schema: str | None, name: str, count: i
     builtin = schema in (None, "pg_catalog")
     if builtin and (name in TRUSTED_FUNCTIONS or name in _KNOWN_WRITES):
         found.functions.setdefault(FunctionUse("pg_catalog", name, builtin_volatility(name), trusted=True))
+    elif builtin and (name in VOLATILE_OTHERS or name in STABLE_OTHERS):
+        found.runs_at_parse = True
+        found.call("pg_catalog", name, "v" if name in VOLATILE_OTHERS else "s")
     elif not candidates and user_type is None:
         found.runs_at_parse = True
         found.call(schema, name, None, known=False)
@@ -105,7 +114,8 @@ def _casts(found: Findings, names: Names) -> None:
     for cast in names.catalog.casts:
         users = {oid for oid in (cast.source, cast.target) if oid >= FIRST_USER_OID}
         if (not users and found.relations) or users & found.user_types:
-            found.call(None, f"cast to {_type_name(names, cast.target)}", None)
+            shown = ", ".join(_type_name(names, oid) for oid in sorted(users)) or "PostgreSQL's own types"
+            found.call(None, f"cast of {shown}", None)
 
 
 def _type_name(names: Names, oid: int) -> str:
