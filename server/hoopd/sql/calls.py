@@ -4,8 +4,9 @@ Rule of doubt (DESIGN.md, section 7): argument types are not resolved as the ser
 meant counts, and the worst decides. A candidate all of whose ways in need a type that users made counts only if such a
 type is in reach: a column of a relation that is named, a cast, or code that is opaque anyway.
 
-Not judged here, and left to reviewers and later work: row-security policies, column defaults, check constraints and
-index expressions that call users' functions; support functions of operator classes, which only superusers can make.
+Triggers, and functions in defaults, checks, index expressions and row-security policies, are shown as uses that are not
+trusted (see ``walk``). Not judged: checks of domains on columns that are written, and support functions of operator
+classes, which only superusers can make.
 """
 
 from __future__ import annotations

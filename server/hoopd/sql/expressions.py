@@ -179,8 +179,9 @@ def _type(walk: Walk, node: Node, scope: Scope) -> None:
     if schema == "pg_catalog" and is_builtin_type(name):
         return
     walk.found.names = True
-    user = walk.names.type(schema, name)
-    if user is None and schema is None and name in BUILTIN_TYPES and not walk.names.temporary_unknown:
+    hidden = schema is None and walk.names.temporary_unknown
+    user = None if hidden else walk.names.type(schema, name)
+    if user is None and schema is None and name in BUILTIN_TYPES and not hidden:
         return
     if scope.ddl:
         return

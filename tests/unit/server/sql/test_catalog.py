@@ -165,3 +165,6 @@ def test_temporary_objects_shadow_what_they_are_named_like(database: str) -> Non
     assert Effect.opaque in facts.effects
     (facts,) = analyse("select * from public.customers", state, others)
     assert Effect.opaque not in facts.effects
+    (facts,) = analyse("select 'a'::text", state, others)
+    assert facts.runs_at_parse
+    assert Effect.opaque in facts.effects
