@@ -8,13 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
-
-
-class _Token(Protocol):
-    @property
-    def name(self) -> str: ...
-
 
 MAX_TOKENS = 100_000
 MAX_DEPTH = 1500
@@ -120,10 +113,10 @@ class _Bound:
             level.times *= self.closed_commas + 1
 
 
-def check(tokens: Iterable[_Token]) -> None:
-    """Raises TooDeep when the tree of these tokens could be too deep, or too large, to print and walk."""
+def check(tokens: Iterable[str]) -> None:
+    """Raises TooDeep when the tree of tokens of these names could be too deep, or too large, to print and walk."""
     bound = _Bound()
     for count, token in enumerate(tokens):
         if count >= MAX_TOKENS:
             raise TooDeep(f"the text has more than {MAX_TOKENS} tokens")
-        bound.take(token.name)
+        bound.take(token)

@@ -204,6 +204,8 @@ class Flow:
             if col.derivation is Derivation.derived:
                 self.derived |= col.sources
             return col
+        if "A_Const" in value:
+            return _CONSTANT
         sources = self.sources(value, level, env)
         self.derived |= sources
         return Col("", sources, Derivation.derived)
@@ -297,7 +299,14 @@ class Flow:
         return inner.union(*(c.sources for c in named))
 
 
+_CONSTANT = Col("", NOTHING, Derivation.derived)
+_BARE = frozenset({"A_Const", "String", "ParamRef", "SQLValueFunction"})
+"""Nodes with nothing inside that could name a column."""
+
+
 def _children(kind: str, node: Node) -> list[tuple[str, Any]]:
+    if kind in _BARE:
+        return []
     fields = FIELDS.get(kind, {})
     parts = []
     for key, value in node.items():

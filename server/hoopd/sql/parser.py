@@ -99,17 +99,23 @@ def _raise_c(result: Any) -> None:
 
 def tokens(text: str) -> tuple[Token, ...]:
     """PostgreSQL's tokens of ``text``, comments included. Raises ParseFailure where the scanner does."""
-    return _scan(_encode(text))
+    return tuple(Token(_name(t.token), t.start, t.end) for t in _scan(_encode(text)))
 
 
-def _scan(data: bytes) -> tuple[Token, ...]:
+def _scan(data: bytes) -> Any:
+    """The scanner's own tokens."""
     result = native.lib.pg_query_scan(data)
     try:
         _raise_c(result)
         scanned = pg_query_pb2.ScanResult.FromString(ctypes.string_at(result.pbuf.data, result.pbuf.len))
     finally:
         native.lib.pg_query_free_scan_result(result)
-    return tuple(Token(_TOKEN_NAMES.get(t.token, f"ASCII_{t.token}"), t.start, t.end) for t in scanned.tokens)
+    return scanned.tokens
+
+
+def _name(number: int) -> str:
+    """The grammar's word for a token; a single character that has none is named by its code."""
+    return _TOKEN_NAMES.get(number) or f"ASCII_{number}"
 
 
 @contextmanager
@@ -143,7 +149,7 @@ def parse(text: str) -> tuple[Statement, ...]:
     data = _encode(text)
     if len(data) > _PLAIN_BYTES:
         try:
-            check(_scan(data))
+            check(_name(token.token) for token in _scan(data))
         except TooDeep as error:
             raise ParseFailure(SqlError(str(error), None, "54001", "Write it with fewer levels.")) from None
     tree = _tree(data)
