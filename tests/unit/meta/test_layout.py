@@ -17,7 +17,9 @@ WITHOUT_OWN_TESTS: dict[str, str] = {
     "server/hoopd/domain/": "frozen types; what uses them tests them",
     "server/hoopd/sql/facts.py": "frozen types; every test of the analysis compares them",
     "server/hoopd/session/commands.py": "frozen types; every transcript of the machine compares them",
+    "server/hoopd/session/core.py": "the state that every transcript of the machine moves",
     "server/hoopd/session/events.py": "frozen types; every transcript of the machine feeds them",
+    "server/hoopd/session/tables.py": "plain entries; the transcripts of the extended protocol fill and empty them",
     "server/hoopd/recording/ports.py": "protocols, which mypy checks against what implements them",
 }
 

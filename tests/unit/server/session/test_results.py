@@ -12,7 +12,7 @@ from hoopd.pgwire.backend import Field, read_data_row
 from hoopd.pgwire.framing import Frame
 from hoopd.session.results import KEPT_ROWS, ResultRelay, UnplannedResult
 from hoopd.sql.facts import ColumnName
-from tests.unit.server.session.play import Play, columns, complete, encode, facts, failure, query, ready, row, verdict
+from tests.unit.server.session.play import Play, columns, complete, facts, query, ready, row, verdict
 
 LAST4 = ColumnMask(MaskKind.last, keep=4)
 CARD = ColumnName("public", "customers", "card_number")
@@ -39,27 +39,6 @@ def test_another_shape_than_planned_ends_the_session(names: tuple[str, ...]) -> 
         said = play.said()
         assert said[-1] == "end gateway"
         assert "client T" not in said
-
-
-def test_detail_and_words_of_an_error_are_withheld() -> None:
-    """THREATS 15: the SQLSTATE stays, what may quote values does not."""
-    with Play() as play:
-        _running(play)
-        play.server(failure("22P02", 'invalid input syntax for type integer: "4111111111111111"', "Key (4111…)"))
-        said = play.said()
-        assert "22P02" in said[0]
-        assert not [line for line in said if "4111" in line]
-        play.server(ready()).skip()
-
-
-def test_the_payload_of_a_notification_is_emptied_while_masks_are_in_force() -> None:
-    """THREATS 15: ``pg_notify(row_to_json(NEW))`` reaching a LISTEN."""
-    with Play() as play:
-        _running(play)
-        play.server(encode("A", b"\0\0\0\x01channel\0secret\0"))
-        (line,) = [command for command in play.said() if command.startswith("client A")]
-        assert line
-        assert play.machine._core.masking
 
 
 def test_without_masks_rows_pass_byte_for_byte() -> None:

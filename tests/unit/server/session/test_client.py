@@ -1,0 +1,70 @@
+"""What clients send, as transcripts: queries, one at a time, and what becomes of each."""
+
+from __future__ import annotations
+
+from hoopd.domain.decision import Outcome
+from tests.unit.server.session.play import Play, columns, complete, encode, facts, query, ready, row, verdict
+
+
+def test_an_allowed_query_is_recorded_before_it_is_sent() -> None:
+    """INV-3: the record comes before the message that runs it; INV-1: the client's own bytes."""
+    with Play() as play:
+        play.client(query("select 1"))
+        assert play.said() == ["judge select 1"]
+        play.judged(verdict(facts("select 1")))
+        assert play.said() == ["record StatementDecided", "record StatementStarted", "server Q select 1"]
+        play.server(columns("x"), row("1"), complete("SELECT 1"), ready())
+        assert play.said() == [
+            "client T",
+            "client D ['1']",
+            "record RowsReturned",
+            "record StatementFinished done",
+            "client C SELECT 1",
+            "client Z I",
+        ]
+
+
+def test_nothing_is_sent_before_its_verdict() -> None:
+    """INV-1"""
+    with Play() as play:
+        play.client(query("select 1"), query("select 2"))
+        assert play.said() == ["judge select 1"]
+
+
+def test_one_denied_statement_of_a_batch_stops_all_of_it() -> None:
+    """THREATS 1: the batch takes the strictest decision, and nothing of it runs before that."""
+    with Play() as play:
+        sql = "select 1; drop table t"
+        play.client(query(sql)).skip()
+        play.judged(verdict(facts("select 1"), facts("drop table t"), outcome=Outcome.deny))
+        said = play.said()
+        assert not [line for line in said if line.startswith("server")]
+        assert said.count("record StatementFinished denied") == 2
+
+
+def test_an_empty_query_passes() -> None:
+    with Play() as play:
+        play.client(query("")).skip().judged(verdict())
+        assert play.said() == ["server Q "]
+        play.server(encode("I"), ready())
+        assert play.said() == ["client I", "client Z I"]
+
+
+def test_copy_data_that_nobody_asked_for_is_passed_over() -> None:
+    with Play() as play:
+        play.client(encode("d", b"1\n"), encode("c"), query("select 1"))
+        assert play.said() == ["judge select 1"]
+
+
+def test_function_calls_are_refused() -> None:
+    """THREATS 10"""
+    with Play() as play:
+        play.client(encode("F", b"\0\0\0\0"))
+        assert play.said() == ["client E 0A000 the function call protocol is refused by the gateway", "client Z I"]
+
+
+def test_a_query_that_is_not_utf8_is_refused() -> None:
+    with Play() as play:
+        play.client(encode("Q", b"select '\xff'\0"))
+        assert play.said()[0].startswith("client E 22021")
+        play.skip()

@@ -1,0 +1,123 @@
+"""Verdicts: real analysis, a real policy, a catalog made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from hoopd.domain.connection import Connection
+from hoopd.domain.decision import Outcome
+from hoopd.domain.ids import PolicyVersion
+from hoopd.domain.principal import Principal
+from hoopd.policy.loading import load
+from hoopd.policy.matching import Circumstances
+from hoopd.session.judgement import PolicyInForce, Verdict, judge
+from hoopd.sql.catalog import Catalog, Column, Relation
+from tests.unit.server.session.play import STATE
+
+POLICY = """
+version: 1
+reviewers: {from: [dba]}
+rules:
+  - {name: reads, match: {effects: [read], objects: ["public.*"]}, then: allow}
+  - {name: paths, match: {effects: [session], objects: [search_path]}, then: allow}
+  - {name: writes, match: {effects: [write], objects: ["public.*"]}, then: {review: {from: [dba]}}}
+masks:
+  - {columns: ["public.people.card"], with: {last: 4}}
+"""
+PEOPLE = Relation(20001, "public", "people", "r", (Column("id", 20), Column("card", 25)))
+THINGS = Relation(20002, "public", "things", "r", (Column("id", 20), Column("name", 25)))
+CATALOG = Catalog(
+    {("public", "people"): PEOPLE, ("public", "things"): THINGS},
+    frozenset({"public", "pg_catalog", "information_schema"}),
+    fingerprint="one",
+)
+ALICE = Principal("iss", "alice", "alice@example.com", frozenset(), frozenset(), datetime(2100, 1, 1, tzinfo=UTC))
+KEY = b"k" * 32
+
+
+def verdict(sql: str, catalog: Catalog = CATALOG, policy: str = POLICY, **state: object) -> Verdict:
+    in_force = PolicyInForce(load(policy, "test"), PolicyVersion(1))
+    circumstances = Circumstances(ALICE, Connection("db", "h", 5432, "d"))
+    return judge(sql, replace(STATE, **state), catalog, in_force, circumstances, KEY)
+
+
+def test_a_batch_takes_the_strictest_decision() -> None:
+    """THREATS 1"""
+    assert verdict("select id from things; delete from things").decision.outcome is Outcome.review
+    assert verdict("select id from things; drop table things").decision.outcome is Outcome.deny
+
+
+def test_a_plan_that_cannot_mask_denies_what_rules_allow() -> None:
+    """INV-4"""
+    made = verdict("select upper(card) from people")
+    assert made.decision.outcome is Outcome.deny
+    assert "public.people.card" in (made.decision.message or "")
+
+
+def test_a_masked_column_in_a_predicate_adds_a_review() -> None:
+    """THREATS 14"""
+    assert verdict("select id from people").decision.outcome is Outcome.allow
+    assert verdict("select id from people where card = 'x'").decision.outcome is Outcome.review
+
+
+def test_what_depends_on_names_after_a_barrier_in_one_query_is_refused() -> None:
+    """DESIGN section 4: nothing can be judged in between."""
+    made = verdict("set search_path = other; select id from things")
+    assert (made.decision.outcome, made.decision.sqlstate) == (Outcome.deny, "0A000")
+    assert "send them apart" in (made.decision.message or "")
+
+
+def test_the_end_of_a_transaction_with_local_settings_is_a_barrier() -> None:
+    """THREATS 4: SET LOCAL goes back at COMMIT, and names after it mean something else."""
+    assert verdict("commit; select id from things").decision.outcome is Outcome.allow
+    assert verdict("commit; select id from things", settings_local=True).decision.outcome is Outcome.deny
+
+
+def test_objects_that_only_the_session_sees_are_not_judged_while_masks_are_in_force() -> None:
+    """THREATS 5: a temporary table that shadows a real one."""
+    assert verdict("select id from things", temporary_objects=True).decision.outcome is Outcome.deny
+
+
+def test_text_that_does_not_parse_is_denied() -> None:
+    """INV-2"""
+    made = verdict("selec 1")
+    assert (made.decision.outcome, made.decision.sqlstate) == (Outcome.deny, "42601")
+
+
+def test_an_empty_text_is_allowed() -> None:
+    assert verdict(" -- nothing").decision.outcome is Outcome.allow
+
+
+def test_an_approval_is_void_when_what_it_names_has_changed() -> None:
+    """INV-5"""
+    before = verdict("delete from things where id = 1")
+    assert before.same_as(verdict("delete from things where id = 1"))
+    moved = replace(CATALOG, relations={**CATALOG.relations, ("public", "things"): replace(THINGS, oid=20009)})
+    assert not before.same_as(verdict("delete from things where id = 1", catalog=moved))
+    triggered = replace(THINGS, triggers=(("public", "f", "v"),))
+    changed = replace(CATALOG, relations={**CATALOG.relations, ("public", "things"): triggered})
+    assert not before.same_as(verdict("delete from things where id = 1", catalog=changed))
+
+
+def test_an_approval_is_void_when_rules_or_quorum_differ() -> None:
+    """INV-5"""
+    before = verdict("delete from things where id = 1")
+    other = POLICY.replace("{from: [dba]}}}", "{from: [dba], approvals: 2}}}")
+    assert not before.same_as(verdict("delete from things where id = 1", policy=other))
+
+
+def test_code_that_may_run_binds_an_approval_to_the_whole_catalog() -> None:
+    """THREATS 5: a trigger's function redefined between approval and run."""
+    triggered = replace(THINGS, triggers=(("public", "f", "v"),))
+    catalog = replace(CATALOG, relations={**CATALOG.relations, ("public", "things"): triggered})
+    policy = POLICY[: POLICY.index("masks:")]
+    before = verdict("delete from things", catalog=catalog, policy=policy)
+    assert not before.same_as(verdict("delete from things", catalog=replace(catalog, fingerprint="two"), policy=policy))
+
+
+def test_credentials_are_taken_out_of_what_is_shown() -> None:
+    """INV-7"""
+    made = verdict("alter role x password 'hunter2-secret'")
+    assert "hunter2" not in made.sql
+    assert "hunter2" not in made.statements[0].sql
