@@ -117,7 +117,7 @@ def _join(flow: Flow, node: Node, level: Level, env: Env) -> tuple[Col, ...]:
             raise Unfollowed("the columns that a NATURAL JOIN compares are not known")
         shared = [c.name for c in left if any(c.name == other.name for other in right)]
     merged = [_merged(inside, left, right, name) for name in shared]
-    flow.inferable |= NOTHING.union(*(c.sources for c in merged))
+    flow.compared(merged)
     flow.infer(node.get("quals"), Level(level.parent, inside) if inside else level, env)
     rest = [c for c in (*left, *right) if c.name not in shared]
     columns: tuple[Col, ...] = (*merged, *rest)

@@ -19,6 +19,7 @@ from hoopd.sql.facts import Derivation
 from hoopd.sql.namespace import (
     NOTHING,
     Col,
+    Item,
     Level,
     Sources,
     Unfollowed,
@@ -32,6 +33,7 @@ from hoopd.sql.namespace import (
 from hoopd.sql.parser import FIELDS
 
 Node = Mapping[str, Any]
+_CONSTANTS = frozenset({"A_Const", "ParamRef"})
 _ROUNDS = 40
 """How often the flow round a recursive CTE is followed before giving up."""
 
@@ -162,7 +164,7 @@ class Flow:
             raise Unfollowed("the sides of a set operation differ in their number of columns")
         columns = [union(group, group[0].name) for group in zip(*arms, strict=True)]
         if not node.get("all") or node.get("op") != "SETOP_UNION":
-            self.inferable.update(NOTHING.union(*(c.sources for c in columns)))
+            self.compared(columns)
         return columns
 
     def _values(self, lists: Sequence[Node], parent: Level | None, env: Env) -> list[Col]:
@@ -193,6 +195,20 @@ class Flow:
                 col = self.flow(value, level, env)
                 columns.append(Col(output_name(target), col.sources, col.derivation))
         return columns
+
+    # What is met on the way
+
+    def compared(self, columns: Iterable[Col]) -> None:
+        """Each of these is compared with others, by a set operation or by USING."""
+        self.inferable.update(NOTHING.union(*(c.sources for c in columns)))
+
+    def assigned(self, target: Item, column: str | None, sources: Sources) -> None:
+        """``sources`` are written to a column of ``target``, None where it is not known to which."""
+        self.derived |= sources
+
+    def constant(self, kind: str, node: Node) -> Sources:
+        """What a constant (``A_Const``) or parameter (``ParamRef``) adds to the sources of its expression."""
+        return NOTHING
 
     # Expressions
 
@@ -229,6 +245,8 @@ class Flow:
                 waiting += list(part.items())
             elif kind == "ColumnRef":
                 found |= self._reference(part, level)
+            elif kind in _CONSTANTS:
+                found |= self.constant(kind, part)
             elif kind == "SubLink":
                 found |= self._sublink(part, level, env)
                 waiting.append(("Node", part.get("testexpr")))

@@ -5,11 +5,11 @@ Whatever is written counts as derived; whatever chooses the rows as inferable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hoopd.sql import from_items
-from hoopd.sql.namespace import NOTHING, Col, Item, Level
+from hoopd.sql.namespace import Col, Item, Level, Sources
 
 if TYPE_CHECKING:
     from hoopd.sql.lineage import Env, Flow
@@ -18,12 +18,19 @@ Node = Mapping[str, Any]
 _OPTION_NAMES = {"RETURNING_OPTION_OLD": "old", "RETURNING_OPTION_NEW": "new"}
 
 
-def _write(flow: Flow, targets: Iterable[Node], level: Level, env: Env) -> None:
-    """The right sides of SET, or a MERGE's values."""
+def _set(flow: Flow, targets: Iterable[Node], target: Item, level: Level, env: Env) -> None:
+    """The right sides of SET."""
     for item in targets:
-        value = item.get("ResTarget", {}).get("val") if "ResTarget" in item else item
-        if value:
-            flow.derived |= flow.sources(value, level, env)
+        one = item["ResTarget"]
+        if one.get("val"):
+            flow.assigned(target, one["name"], flow.sources(one["val"], level, env))
+
+
+def _into(flow: Flow, names: Sequence[Node], target: Item, values: Sequence[Sources]) -> None:
+    """The values of a new row, for the columns that are named, or for the first of the target."""
+    places: list[str | None] = [one["ResTarget"]["name"] for one in names] or [c.name for c in target.columns]
+    for place, sources in enumerate(values):
+        flow.assigned(target, places[place] if place < len(places) else None, sources)
 
 
 def _returning(flow: Flow, node: Node, level: Level, target: Item, env: Env) -> list[Col]:
@@ -46,13 +53,13 @@ def _insert(flow: Flow, node: Node, parent: Level | None, env: Env) -> list[Col]
     target = from_items.table_item(flow, node["relation"])
     if node.get("selectStmt"):
         columns = flow.query(node["selectStmt"], parent, env)
-        flow.derived |= NOTHING.union(*(c.sources for c in columns))
+        _into(flow, node.get("cols", ()), target, [c.sources for c in columns])
     level = Level(parent, [target], list(target.columns))
     conflict = node.get("onConflictClause")
     if conflict:
         excluded = Item("excluded", target.columns, open=target.open, guess=target.guess)
         both = Level(parent, [target, excluded])
-        _write(flow, conflict.get("targetList", ()), both, env)
+        _set(flow, conflict.get("targetList", ()), target, both, env)
         flow.infer(conflict.get("whereClause"), both, env)
         flow.inferable |= flow.sources(conflict.get("infer"), level, env, "InferClause")
     return _returning(flow, node, level, target, env)
@@ -69,7 +76,7 @@ def _change(flow: Flow, node: Node, parent: Level | None, env: Env, others: str)
 
 def _update(flow: Flow, node: Node, parent: Level | None, env: Env) -> list[Col]:
     level, target = _change(flow, node, parent, env, "fromClause")
-    _write(flow, node.get("targetList", ()), level, env)
+    _set(flow, node.get("targetList", ()), target, level, env)
     return _returning(flow, node, level, target, env)
 
 
@@ -88,8 +95,11 @@ def _merge(flow: Flow, node: Node, parent: Level | None, env: Env) -> list[Col]:
     for item in node.get("mergeWhenClauses", ()):
         when = item["MergeWhenClause"]
         flow.infer(when.get("condition"), level, env)
-        _write(flow, when.get("targetList", ()), level, env)
-        _write(flow, when.get("values", ()), level, env)
+        values = [flow.sources(value, level, env) for value in when.get("values", ())]
+        if values:
+            _into(flow, when.get("targetList", ()), target, values)
+        else:
+            _set(flow, when.get("targetList", ()), target, level, env)
     return _returning(flow, node, level, target, env)
 
 

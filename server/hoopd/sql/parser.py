@@ -43,11 +43,16 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement: its own text, its node's type and the node. Locations in the tree are bytes of the whole text."""
+    """One statement: its own text, its node's type and the node. Locations in the tree are bytes of the whole text.
+
+    So are ``start`` and ``end``, between which it stands, blanks and comments around it included.
+    """
 
     sql: str
     node_type: str
     node: Tree
+    start: int = 0
+    end: int = 0
 
 
 class ParseFailure(Exception):
@@ -177,7 +182,8 @@ def _statement(data: bytes, raw: Mapping[str, Any]) -> Statement:
     length = raw.get("stmt_len", 0)
     own = data[start : start + length] if length else data[start:]
     ((node_type, node),) = raw["stmt"].items()
-    return Statement(own.decode("utf-8").strip().rstrip(";").rstrip(), node_type, node)
+    shown = own.decode("utf-8").strip().rstrip(";").rstrip()
+    return Statement(shown, node_type, node, start, start + len(own))
 
 
 def same_tree(one: str, other: str) -> bool:
