@@ -32,6 +32,7 @@ create domain positive as int check (value > 0);
 create type pair as (a positive, b text);
 create table typed (id int, m mood, p positive, c pair);
 create function app.charge(int) returns int language sql as 'select 1';
+create function of_pair(pair) returns int language sql as 'select 1';
 create function id_of(customers) returns int language sql as 'select 1';
 create function twice(int) returns int language sql immutable as 'select $1 * 2';
 create function lower(mood) returns text language sql as $$ select 'mine' $$;

@@ -92,6 +92,7 @@ def test_what_a_write_sets_off_is_shown(sample: Sample) -> None:
         ("select * from typed where c = '(0,x)'", True),
         ("insert into typed values (1, 'fine', 0, '(0,x)')", True),
         ("select '(0,x)'::pair", True),
+        ("select of_pair('(0,x)')", True),
         ("select 'fine'::mood", False),
         ("select * from customers where name = 'x'", False),
     ],
