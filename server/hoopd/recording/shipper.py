@@ -103,7 +103,8 @@ class Shipper:
                     async with asyncio.timeout(CHECK_SECONDS):
                         await self._wake.wait()
         finally:
-            self._lost("the shipper has stopped")
+            self.reached.clear()
+            self._away = self._away or self._clock()
 
     async def drain(self, seconds: float) -> bool:
         """Ship what there is, for at most ``seconds``; returns whether the store has all of it. Never raises."""
