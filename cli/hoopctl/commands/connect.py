@@ -158,7 +158,7 @@ def _show(local: LocalEnd, *, as_json: bool) -> None:
     narration.say()
     narration.headline(f"{local.connection} is open on {local.host}:{local.port} until Ctrl-C.")
     narration.say("Any user name is accepted; the password belongs to this tunnel and stays the same next time.")
-    _paragraph("For Cursor's agent, in .cursor/mcp.json (needs uv):", local.mcp_settings())
+    _paragraph("For Cursor's agent, in .cursor/mcp.json (needs Node.js 20 or newer):", local.mcp_settings())
     _paragraph("For the SQLTools extension, in settings.json:", local.editor_settings())
     _paragraph("In a terminal:", f"hoopctl connect {local.connection} -- psql")
     narration.say()

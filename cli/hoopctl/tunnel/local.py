@@ -23,6 +23,8 @@ _CONTRARY = (
     "PGTARGETSESSIONATTRS",
 )
 
+DBHUB = "0.21.2"
+
 
 @dataclass(frozen=True, slots=True)
 class LocalEnd:
@@ -68,13 +70,14 @@ class LocalEnd:
         }
 
     def mcp_settings(self) -> str:
-        """``.cursor/mcp.json`` for the PostgreSQL MCP server ``postgres-mcp``, which takes its DSN from the
-        environment.
+        """``.cursor/mcp.json`` for the MCP server ``@bytebase/dbhub``, which takes its DSN from the environment.
+
+        The version is the one that was tried (tests/wire/test_editors.py): an editor should not run whatever is newest.
         """
         server = {
-            "command": "uvx",
-            "args": ["postgres-mcp", "--access-mode=unrestricted"],
-            "env": {"DATABASE_URI": self.dsn},
+            "command": "npx",
+            "args": ["-y", f"@bytebase/dbhub@{DBHUB}", "--transport", "stdio"],
+            "env": {"DSN": self.dsn},
         }
         return json.dumps({"mcpServers": {self.connection: server}}, indent=2)
 

@@ -80,7 +80,7 @@ async def test_what_happens_to_held_statements_is_told(hoopctl: StartHoopctl, ga
             assert (await running.until("approved"))["message"] == "bob: fine"
     async with hoopctl("connect", "prod-db") as running:
         said = await running.stderr_until("In a terminal:")
-        assert '"DATABASE_URI"' in said
+        assert '"@bytebase/dbhub@' in said
         assert '"sqltools.connections"' in said
         async with client_of(ready["port"]):
             said = await running.stderr_until("approved r-7f3k: bob: fine")

@@ -52,9 +52,9 @@ def test_the_environment_leads_here_and_nowhere_else() -> None:
 
 def test_the_mcp_server_gets_its_dsn_by_environment_not_by_argument_inv_7() -> None:
     server = json.loads(LOCAL.mcp_settings())["mcpServers"]["prod-db"]
-    assert server["env"] == {"DATABASE_URI": LOCAL.dsn}
+    assert server["env"] == {"DSN": LOCAL.dsn}
     assert LOCAL.password not in unquote(" ".join([server["command"], *server["args"]]))
-    assert urlsplit(server["env"]["DATABASE_URI"]).port == 5433
+    assert urlsplit(server["env"]["DSN"]).port == 5433
 
 
 def test_the_editor_settings_are_those_of_sqltools() -> None:
