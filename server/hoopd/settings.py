@@ -71,10 +71,6 @@ class OidcSection(_Section):
         default="sub", description="Claim that identifies a person over all clients: `sub`; `oid` with Microsoft Entra."
     )
     ca: Path | None = Field(default=None, description="PEM file with the authority of the provider's certificate.")
-    bearer: Literal["id_token", "access_token"] = Field(
-        default="id_token", description="Which token `hoopctl` presents."
-    )
-    groups_from: Literal["token", "userinfo"] = Field(default="token", description="Where groups are read.")
 
 
 class ConnectionTls(_Section):

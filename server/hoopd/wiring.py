@@ -13,7 +13,7 @@ from typing import Any
 from hoopd.approvals.broker import Broker
 from hoopd.approvals.repository import CHANNEL as REQUESTS
 from hoopd.domain.errors import InvalidInput, Unavailable
-from hoopd.identity import Bearer, GroupsFrom, OidcSettings, TokenVerifier, client_factory
+from hoopd.identity import OidcSettings, TokenVerifier, client_factory
 from hoopd.keys import derive, load_secret
 from hoopd.masking.values import MaskContext
 from hoopd.policy.loading import load
@@ -61,8 +61,6 @@ def oidc_settings(settings: Settings) -> OidcSettings:
         ca=section.ca,
         approval_max_age=settings.approval_max_age,
         roles={role: frozenset(groups) for role, groups in settings.roles.items()},
-        bearer=Bearer(section.bearer),
-        groups_from=GroupsFrom(section.groups_from),
     )
 
 
