@@ -12,6 +12,8 @@ from hoopd.pgwire.framing import encode
 _FIELD = struct.Struct("!IhIhih")
 _I = struct.Struct("!i")
 _H = struct.Struct("!H")
+_LONGEST_COUNT = 20
+_STATES = ("I", "T", "E")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,23 @@ def read_row_description(body: bytes) -> tuple[Field, ...]:
             fields.append(Field(name, oid, attribute, kind, size, modifier, code))
             at = end + 1 + _FIELD.size
     except (struct.error, ValueError):
-        raise WireError("08P01", "the database sent a broken RowDescription") from None
+        raise _broken("RowDescription") from None
+    if at != len(body):
+        raise _broken("RowDescription")
     return tuple(fields)
 
 
+def _broken(what: str) -> WireError:
+    return WireError("08P01", f"the database sent a broken {what}")
+
+
 def read_parameter_description(body: bytes) -> tuple[int, ...]:
+    """The type of each parameter, as an OID. Raises WireError for a body that is not exactly of its form."""
     try:
         (count,) = _H.unpack_from(body)
-        return struct.unpack_from(f"!{count}I", body, 2)
+        return struct.unpack(f"!{count}I", body[2:])
     except struct.error:
-        raise WireError("08P01", "the database sent a broken ParameterDescription") from None
+        raise _broken("ParameterDescription") from None
 
 
 def read_data_row(body: bytes) -> list[bytes | None]:
@@ -67,15 +76,17 @@ def read_data_row(body: bytes) -> list[bytes | None]:
         for _ in range(count):
             (size,) = _I.unpack_from(body, at)
             at += 4
-            if size < 0:
+            if size == -1:
                 cells.append(None)
+            elif size < 0:
+                raise _broken("DataRow")
             else:
                 cells.append(body[at : at + size])
                 at += size
     except struct.error:
-        raise WireError("08P01", "the database sent a broken DataRow") from None
+        raise _broken("DataRow") from None
     if at != len(body):
-        raise WireError("08P01", "the database sent a broken DataRow")
+        raise _broken("DataRow")
     return cells
 
 
@@ -96,7 +107,7 @@ def read_command_tag(body: bytes) -> str:
 def rows_of_tag(tag: str) -> int | None:
     """The row count at the end of a CommandComplete tag, None where it has none."""
     last = tag.rpartition(" ")[2]
-    return int(last) if last.isascii() and last.isdigit() else None
+    return int(last) if last.isascii() and last.isdigit() and len(last) <= _LONGEST_COUNT else None
 
 
 def read_parameter_status(body: bytes) -> tuple[str, str]:
@@ -105,10 +116,33 @@ def read_parameter_status(body: bytes) -> tuple[str, str]:
 
 
 def read_notification(body: bytes) -> tuple[int, str, str]:
-    """Process id, channel and payload of a NotificationResponse."""
-    (pid,) = _I.unpack_from(body)
-    channel, _, rest = body[4:].partition(b"\x00")
-    return pid, channel.decode("utf-8", "replace"), rest.rstrip(b"\x00").decode("utf-8", "replace")
+    """Process id, channel and payload of a NotificationResponse. Raises WireError where the body is cut."""
+    texts = body[4:].split(b"\x00")
+    if len(texts) != 3 or texts[2]:
+        raise _broken("NotificationResponse")
+    return _I.unpack_from(body)[0], texts[0].decode("utf-8", "replace"), texts[1].decode("utf-8", "replace")
+
+
+def read_ready(body: bytes) -> str:
+    """The transaction state of a ReadyForQuery: I, T or E. Raises WireError for anything else."""
+    status = body.decode("latin-1")
+    if status not in _STATES:
+        raise _broken("ReadyForQuery")
+    return status
+
+
+def read_backend_key(body: bytes) -> tuple[int, bytes]:
+    """Process id and secret of a BackendKeyData; the secret has 4 bytes, or up to 256 from protocol 3.2 on."""
+    if not 8 <= len(body) <= 260:
+        raise _broken("BackendKeyData")
+    return struct.unpack_from("!I", body)[0], body[4:]
+
+
+def read_authentication(body: bytes) -> tuple[int, bytes]:
+    """What an Authentication message asks for, and what comes with it. Raises WireError where the body is cut."""
+    if len(body) < 4:
+        raise _broken("Authentication message")
+    return struct.unpack_from("!I", body)[0], body[4:]
 
 
 def make_notification(pid: int, channel: str, payload: str) -> bytes:

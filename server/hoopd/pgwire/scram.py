@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import stringprep
 import unicodedata
 from dataclasses import dataclass
 
@@ -25,6 +26,10 @@ MAX_MESSAGE = 4096
 
 def _hmac(key: bytes, data: bytes) -> bytes:
     return hmac.digest(key, data, "sha256")
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _unbase64(text: str) -> bytes:
@@ -42,6 +47,33 @@ def _attributes(message: bytes) -> dict[str, str]:
     except UnicodeDecodeError:
         raise WireError("08P01", "malformed SCRAM message") from None
     return {part[0]: part[2:] for part in parts if len(part) > 1 and part[1] == "="}
+
+
+_PROHIBITED = (
+    stringprep.in_table_c12, stringprep.in_table_c21_c22, stringprep.in_table_c3, stringprep.in_table_c4,
+    stringprep.in_table_c5, stringprep.in_table_c6, stringprep.in_table_c7, stringprep.in_table_c8,
+    stringprep.in_table_c9, stringprep.in_table_a1,
+)  # fmt: skip
+
+
+def prepared(password: str) -> bytes:
+    """The password as both sides hash it: SASLprep (RFC 4013), or as it is where that forbids it, as in PostgreSQL."""
+    if password.isascii():
+        return password.encode()
+    mapped = "".join(
+        " " if stringprep.in_table_c12(letter) else letter for letter in password if not stringprep.in_table_b1(letter)
+    )
+    made = unicodedata.normalize("NFKC", mapped)
+    forbidden = any(table(letter) for letter in made for table in _PROHIBITED)
+    return (password if forbidden or not made or not _direction_is_clear(made) else made).encode()
+
+
+def _direction_is_clear(text: str) -> bool:
+    """RFC 3454 section 6: right-to-left text begins and ends so, and holds no other."""
+    if not any(stringprep.in_table_d1(letter) for letter in text):
+        return True
+    ends = stringprep.in_table_d1(text[0]) and stringprep.in_table_d1(text[-1])
+    return ends and not any(stringprep.in_table_d2(letter) for letter in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +96,10 @@ class Verifier:
             mechanism, count_salt, keys = text.split("$")
             count, salt = count_salt.split(":")
             stored, server = keys.split(":")
+            if not _is_count(count):
+                raise ValueError
             made = cls(int(count), _unbase64(salt), _unbase64(stored), _unbase64(server))
-        except ValueError:
+        except (ValueError, WireError):
             raise WireError("28P01", "the tunnel's password verifier is not of the form of RFC 5803") from None
         if mechanism != MECHANISM or not MIN_ITERATIONS <= made.iterations <= MAX_ITERATIONS:
             raise WireError("28P01", "the tunnel's password verifier is not SCRAM-SHA-256 within bounds")
@@ -130,7 +164,7 @@ class ScramClient:
 
     def __init__(self, password: str, nonce: str, *, certificate_hash: bytes | None, offered: list[str]) -> None:
         """``certificate_hash``: of the server's certificate on a TLS leg (tls-server-end-point), else None."""
-        self._password = (password if password.isascii() else unicodedata.normalize("NFKC", password)).encode()
+        self._password = prepared(password)
         self._nonce = nonce
         plus = certificate_hash is not None and MECHANISM_PLUS in offered
         if not plus and MECHANISM not in offered:
@@ -157,7 +191,7 @@ class ScramClient:
         """
         found = _attributes(server_first)
         nonce, salt, count = found.get("r", ""), found.get("s", ""), found.get("i", "")
-        if not nonce.startswith(self._nonce) or nonce == self._nonce or not count.isdigit():
+        if not nonce.startswith(self._nonce) or nonce == self._nonce or not _is_count(count) or "m" in found:
             raise WireError("08P01", "the database sent a malformed SCRAM message")
         if not 1 <= int(count) <= MAX_ITERATIONS:
             raise WireError("08P01", f"the database asks for {count} SCRAM iterations, which is out of bounds")

@@ -62,10 +62,8 @@ def read_first_packet(body: bytes) -> FirstPacket:
 def _parameters(raw: bytes) -> dict[str, str]:
     if not raw.endswith(b"\x00"):
         raise WireError("08P01", "invalid startup packet layout: expected terminator as last byte")
-    parts = raw[:-1].split(b"\x00")
-    if parts and parts[-1] == b"":
-        parts.pop()
-    if len(parts) % 2:
+    *parts, end = raw[:-1].split(b"\x00")
+    if end or len(parts) % 2 or b"" in parts[::2]:
         raise WireError("08P01", "invalid startup packet layout")
     try:
         texts = [part.decode("utf-8") for part in parts]
@@ -91,6 +89,11 @@ def make_cancel(pid: int, secret: bytes) -> bytes:
 
 
 def make_negotiate_version(unrecognised: list[str]) -> bytes:
-    """NegotiateProtocolVersion: 3.0 is the newest spoken here."""
-    body = struct.pack("!II", 0, len(unrecognised)) + b"".join(name.encode() + b"\x00" for name in unrecognised)
+    """NegotiateProtocolVersion: 3.0 is the newest spoken here.
+
+    The whole version number, as PostgreSQL sends it and libpq wants it; its documentation speaks of the minor one.
+    """
+    body = struct.pack("!II", PROTOCOL_3_0, len(unrecognised)) + b"".join(
+        name.encode() + b"\x00" for name in unrecognised
+    )
     return encode("v", body)

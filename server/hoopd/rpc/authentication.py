@@ -7,6 +7,7 @@ caller or the log (INV-7).
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
@@ -116,6 +117,13 @@ class Authentication(grpc.aio.ServerInterceptor):
         _PRINCIPAL.set(await self._verifier.verify(bearer_of(metadata), Purpose.session))
 
 
+def where(problem: BaseException) -> str:
+    """An error's kind and where it was raised, for the log: its text may quote values (INV-7)."""
+    inner = "".join(where(each) for each in problem.exceptions) if isinstance(problem, BaseExceptionGroup) else ""
+    frames = "".join(traceback.format_tb(problem.__traceback__))
+    return f"{type(problem).__name__}\n{frames}{inner}"
+
+
 class _Translated:
     """Errors on their way to the caller. One of the two places with a broad except."""
 
@@ -129,5 +137,5 @@ class _Translated:
         if isinstance(problem, HoopError):
             await abort(self._context, problem)
         elif isinstance(problem, Exception) and not isinstance(problem, grpc.aio.AbortError):
-            log.error("a call failed inside the gateway: %s", type(problem).__name__, exc_info=problem)
+            log.error("a call failed inside the gateway: %s", where(problem))
             await self._context.abort(grpc.StatusCode.INTERNAL, "the gateway failed inside; its log has more")

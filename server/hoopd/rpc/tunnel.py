@@ -17,7 +17,9 @@ from hoopd.runtime.gateway import Gateway, Opening
 from hoopd.runtime.pipe import SideBand
 from hoopd.runtime.visa import Visa
 
-READ_LIMIT = 4 * 1024 * 1024
+PIECE = 64 * 1024
+"""Bytes that are handed on at once, either way: no message of gRPC's is near its limit, whatever a row's size."""
+FIRST_SECONDS = 60.0
 
 
 class StreamPipe:
@@ -26,23 +28,31 @@ class StreamPipe:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._writing = asyncio.Lock()
+        self._rest = memoryview(b"")
         self.visa: Visa | None = None
 
     async def first(self) -> pb.ToGateway:
-        message = await self._context.read()
+        try:
+            async with asyncio.timeout(FIRST_SECONDS):
+                message = await self._context.read()
+        except TimeoutError:
+            raise InvalidInput(f"no session was opened within {FIRST_SECONDS:.0f} s") from None
         if message is grpc.aio.EOF:
             return pb.ToGateway()
         assert isinstance(message, pb.ToGateway)
         return message
 
     async def read(self) -> bytes:
+        if self._rest:
+            return self._piece()
         while True:
             message = await self._context.read()
             if message is grpc.aio.EOF:
                 return b""
             match message.WhichOneof("message"):
                 case "data" if message.data:
-                    return bytes(message.data)
+                    self._rest = memoryview(message.data)
+                    return self._piece()
                 case "token" if self.visa is not None:
                     await self.visa.renew(message.token)
                 case "eof":
@@ -50,8 +60,13 @@ class StreamPipe:
                 case _:
                     continue
 
+    def _piece(self) -> bytes:
+        piece, self._rest = bytes(self._rest[:PIECE]), self._rest[PIECE:]
+        return piece
+
     async def write(self, data: bytes) -> None:
-        await self._send(pb.ToClient(data=data))
+        for at in range(0, len(data), PIECE):
+            await self._send(pb.ToClient(data=data[at : at + PIECE]))
 
     async def tell(self, line: SideBand) -> None:
         until = int(line.until.timestamp() * 1_000_000) if line.until else 0
@@ -101,7 +116,8 @@ class TunnelService(tunnel_pb2_grpc.TunnelServicer):
         except ConnectionResetError:
             return
         except HoopError as problem:
-            await pipe.ended("refused", problem.message)
+            with suppress(ConnectionResetError):
+                await pipe.ended("refused", problem.message)
             raise
         with suppress(ConnectionResetError):
             await pipe.ended(ended.cause, ended.message)

@@ -20,6 +20,8 @@ from hoopd.sql.catalog import CATALOG_QUERIES, FINGERPRINT_QUERY, Catalog
 FRESH_SECONDS = 1.0
 """How far an unmasked plain read may lag behind a change of the catalog."""
 TIMEOUT_MS = 5_000
+READ_SECONDS = 30.0
+"""After which a database that does not answer at all counts as away."""
 
 
 class CatalogReader:
@@ -54,7 +56,8 @@ class CatalogReader:
                 return self._catalog
             for attempt in (1, 2):
                 try:
-                    return await self._read()
+                    async with asyncio.timeout(READ_SECONDS):
+                        return await self._read()
                 except (psycopg.Error, OSError) as problem:
                     await self._drop()
                     if attempt == 2:

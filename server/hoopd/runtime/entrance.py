@@ -59,17 +59,17 @@ class CancelAttempt:
 
 
 async def enter(
-    pipe: ClientPipe, verifier: Verifier, database: str, message_limit: int
+    pipe: ClientPipe, verifier: Verifier, database: str, message_limit: int, *, seconds: float = STARTUP_SECONDS
 ) -> Entry | CancelAttempt | None:
     """Read what the client asks for and check its password. None: it left, or was told why it may not stay.
 
-    ``database`` is the connection's: another name is refused.
+    ``database`` is the connection's: another name is refused. ``seconds``: how long all of this may take.
     """
     try:
-        async with asyncio.timeout(STARTUP_SECONDS):
+        async with asyncio.timeout(seconds):
             return await _enter(pipe, verifier, database, message_limit)
     except TimeoutError:
-        await _fatal(pipe, "08006", f"start-up took more than {STARTUP_SECONDS:.0f} s")
+        await _fatal(pipe, "08006", f"start-up took more than {seconds:.0f} s")
     except WireError as problem:
         if not problem.silent:
             await _fatal(pipe, problem.sqlstate, problem.message)
@@ -139,8 +139,9 @@ async def _signed_in(
     await pipe.write(backend.make_authentication_sasl_final(scram.final(final)) + backend.AUTHENTICATION_OK)
     if frames.buffered or early:
         raise WireError("08P01", "the client sent messages before it was told that it is signed in")
-    application = message.parameters.get("application_name", "")
-    return Entry(message.parameters["user"], application, parameters, FrameReader(message_limit), ())
+    return Entry(
+        message.parameters["user"], parameters.get("application_name", ""), parameters, FrameReader(message_limit), ()
+    )
 
 
 async def _password(pipe: ClientPipe, frames: FrameReader, early: list[Frame]) -> bytes | None:
@@ -182,10 +183,10 @@ def _pass_on(passed: dict[str, str], name: str, value: str) -> None:
         if value.strip("'\"").lower().replace("-", "").replace("_", "") not in ("utf8", "unicode", "auto"):
             raise WireError("0A000", f"client_encoding {value} is refused: the gateway reads UTF8 only")
     elif lower == "standard_conforming_strings":
-        if value.lower() not in ("on", "true", "yes", "1"):
+        if value.lower() not in ("on", "true", "t", "yes", "y", "1"):
             raise WireError("0A000", "standard_conforming_strings is pinned to on by the gateway")
     elif lower in PASSED_ON:
-        passed[name] = value
+        passed[lower] = value
     else:
         raise WireError("0A000", f'start-up option "{name}" is refused by the gateway: use SET after connecting')
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,6 +38,7 @@ from hoopd.runtime.visa import Visa
 from hoopd.session import events
 from hoopd.session.machine import SessionMachine
 
+_VERSION = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,3}))?(?![0-9])")
 SERVERS = range(14, 19)
 """Major versions of PostgreSQL that the analysis knows (DESIGN.md section 7)."""
 
@@ -133,7 +135,8 @@ class Gateway:
             verifier = Verifier.parse(opening.scram_verifier)
         except WireError as problem:
             raise Refused(problem.message) from None
-        entry = await enter(pipe, verifier, connection.database, self._services.message_limit)
+        with self.registry.entering(principal.key):
+            entry = await enter(pipe, verifier, connection.database, self._services.message_limit)
         match entry:
             case None:
                 return Ended("client", "the client did not sign in to the tunnel")
@@ -142,16 +145,18 @@ class Gateway:
                 return Ended("client", "cancel request")
             case Entry():
                 try:
-                    return await self._session(pipe, principal, opening, entry)
+                    with self.registry.key(principal.key) as key:
+                        return await self._session(pipe, principal, opening, entry, key)
                 except HoopError as problem:
                     await pipe.write(_fatal(problem))
                     return Ended("refused", problem.message)
 
-    async def _session(self, pipe: TunnelPipe, principal: Principal, opening: Opening, entry: Entry) -> Ended:
+    async def _session(
+        self, pipe: TunnelPipe, principal: Principal, opening: Opening, entry: Entry, key: tuple[int, bytes]
+    ) -> Ended:
         if self._stopping is not None:
             raise Unavailable(self._stopping, sqlstate="57P03")
         target = self._services.targets[opening.connection]
-        key = self.registry.new_key(principal.key)
         session = new_session_id()
         self._services.recorder.check_ready()
         database = await upstream.connect(target, _parameters(entry, session, principal), self._services.message_limit)
@@ -222,13 +227,12 @@ class Gateway:
             runner.post(events.CancelAsked())
 
         self.registry.add(Live(session, principal.key, key[0], key[1], cancel, end))
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(watch())
-                await runner.run()
-                watching.cancel()
-        finally:
-            self.registry.remove(key[0])
+        if self._stopping is not None:  # since this session began to open
+            end("gateway", "57P01", self._stopping)
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(watch())
+            await runner.run()
+            watching.cancel()
         return Ended(runner.cause, runner.message)
 
     async def stop(self, message: str) -> None:
@@ -261,11 +265,8 @@ def _parameters(entry: Entry, session: SessionId, principal: Principal) -> dict[
 
 def server_version(text: str) -> int:
     """PostgreSQL's number for a version text such as ``18.6`` or ``15.18 (Debian …)``; 0 when it cannot be read."""
-    number = text.split(" ", maxsplit=1)[0]
-    major, _, minor = number.partition(".")
-    if not major.isdigit():
-        major = "".join(letter for letter in major if letter.isdigit()) or "0"
-    return int(major) * 10_000 + (int(minor) if minor.isdigit() else 0)
+    found = _VERSION.match(text)
+    return int(found[1]) * 10_000 + int(found[2] or 0) if found else 0
 
 
 def _first_state(target: Target, database: upstream.Upstream) -> SessionState:

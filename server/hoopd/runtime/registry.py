@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hoopd.domain.errors import LimitExceeded
@@ -12,6 +14,8 @@ from hoopd.domain.ids import SessionId
 
 MAX_SESSIONS = 2_000
 MAX_PER_PRINCIPAL = 200
+MAX_ENTERING = 200
+"""Client connections of one person that have not signed in to their tunnel yet."""
 
 
 def new_session_id() -> SessionId:
@@ -36,30 +40,50 @@ class Registry:
 
     def __init__(self) -> None:
         self._live: dict[int, Live] = {}
+        self._taken: dict[int, tuple[str, str]] = {}
+        self._entering: Counter[tuple[str, str]] = Counter()
 
     def __len__(self) -> int:
-        return len(self._live)
+        """The sessions that are open or opening."""
+        return len(self._taken)
 
-    def new_key(self, principal: tuple[str, str]) -> tuple[int, bytes]:
-        """A process id that is free, and a secret.
+    @contextmanager
+    def entering(self, principal: tuple[str, str]) -> Iterator[None]:
+        """Count a client connection until it has signed in. Raises LimitExceeded where there are too many (INV-9)."""
+        if self._entering[principal] >= MAX_ENTERING:
+            raise LimitExceeded(f"{MAX_ENTERING} of your connections have not signed in yet, the limit of one person")
+        self._entering[principal] += 1
+        try:
+            yield
+        finally:
+            self._entering[principal] -= 1
+            if not self._entering[principal]:
+                del self._entering[principal]
+
+    @contextmanager
+    def key(self, principal: tuple[str, str]) -> Iterator[tuple[int, bytes]]:
+        """A process id and a secret, taken for as long as the block lasts: one session, opening or open.
 
         Raises:
             LimitExceeded: the gateway, or the person, has as many sessions as may be.
         """
-        if len(self._live) >= MAX_SESSIONS:
+        if len(self._taken) >= MAX_SESSIONS:
             raise LimitExceeded(f"the gateway has {MAX_SESSIONS} sessions open, its limit: try again later")
-        if sum(live.principal == principal for live in self._live.values()) >= MAX_PER_PRINCIPAL:
+        if sum(taker == principal for taker in self._taken.values()) >= MAX_PER_PRINCIPAL:
             raise LimitExceeded(f"you have {MAX_PER_PRINCIPAL} sessions open, the limit of one person: close some")
-        while True:
-            pid = secrets.randbits(31) or 1
-            if pid not in self._live:
-                return pid, secrets.token_bytes(4)
+        pid = 0
+        while pid == 0 or pid in self._taken:
+            pid = secrets.randbits(31)
+        self._taken[pid] = principal
+        try:
+            yield pid, secrets.token_bytes(4)
+        finally:
+            del self._taken[pid]
+            self._live.pop(pid, None)
 
     def add(self, live: Live) -> None:
+        """The session of a taken key can be cancelled and ended from now on, until the key is given back."""
         self._live[live.pid] = live
-
-    def remove(self, pid: int) -> None:
-        self._live.pop(pid, None)
 
     def cancel(self, principal: tuple[str, str], pid: int, secret: bytes) -> bool:
         """Cancel what the session of that key is doing, if it is the same person's. Silent otherwise, as PostgreSQL."""

@@ -44,13 +44,17 @@ class Target:
         if self.password_file is None:
             return ""
         try:
-            return self.password_file.read_text(encoding="utf-8").rstrip("\n")
+            return self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise Unavailable(f"the credential file of {self.connection.name} is not UTF-8 text") from None
         except OSError as problem:
             reason = problem.strerror or "cannot be read"
             raise Unavailable(f"the credential file of {self.connection.name} cannot be read: {reason}") from None
 
     def tls_context(self) -> ssl.SSLContext | None:
         """The TLS settings of the database leg, or None where TLS is disabled.
+
+        ``require`` with a CA checks the certificate as ``verify-ca`` does, as libpq does.
 
         Raises:
             Unavailable: the CA file cannot be loaded.
@@ -60,8 +64,7 @@ class Target:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = self.tls is TlsMode.verify_full
-        if self.tls is TlsMode.require:
-            context.check_hostname = False
+        if self.tls is TlsMode.require and self.ca is None:
             context.verify_mode = ssl.CERT_NONE
             return context
         try:

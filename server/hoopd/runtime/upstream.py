@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from hoopd.domain.connection import TlsMode
 from hoopd.domain.errors import HoopError, Unavailable
@@ -51,14 +52,26 @@ class Upstream:
                 return frames
 
     async def write(self, data: bytes) -> None:
+        self.send(data)
+        await self.drained()
+
+    def send(self, data: bytes) -> None:
+        """Send without waiting: what the socket does not take at once is kept, so see to it that ``drained`` is."""
         self.writer.write(data)
+
+    async def drained(self) -> None:
+        """Return when little is left that the database has not taken."""
         await self.writer.drain()
 
     def close(self) -> None:
-        """Say goodbye where that is possible, and close."""
-        if not self.writer.is_closing():
-            self.writer.write(frontend.TERMINATE)
-            self.writer.close()
+        """Say goodbye where that is possible, and close. A database that takes nothing is not waited for."""
+        if self.writer.is_closing():
+            return
+        if self.writer.transport.get_write_buffer_size():
+            self.writer.transport.abort()
+            return
+        self.writer.write(frontend.TERMINATE)
+        self.writer.close()
 
 
 async def connect(target: Target, parameters: Mapping[str, str], message_limit: int) -> Upstream:
@@ -92,6 +105,8 @@ async def connect(target: Target, parameters: Mapping[str, str], message_limit: 
     except (OSError, asyncio.IncompleteReadError) as problem:
         why = getattr(problem, "strerror", None) or "the connection was closed"
         raise Unavailable(f"the database of {name} cannot be reached: {why}", sqlstate="08001") from None
+    except UnicodeError:
+        raise Unavailable(f"the host of {name} is not a host's name", sqlstate="08001") from None
     except WireError as problem:
         raise Unavailable(f"the database of {name} refused the gateway: {problem.message}", sqlstate="08004") from None
 
@@ -105,7 +120,7 @@ async def cancel(target: Target, pid: int, secret: bytes) -> None:
             await writer.drain()
             await reader.read()
             writer.close()
-    except (OSError, TimeoutError, WireError, HoopError, asyncio.IncompleteReadError):
+    except (OSError, TimeoutError, UnicodeError, WireError, HoopError, asyncio.IncompleteReadError):
         return
 
 
@@ -134,6 +149,7 @@ async def _socket(host: str, port: int) -> socket.socket:
         try:
             await loop.sock_connect(sock, address)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         except OSError as failed:
             sock.close()
             problem = failed
@@ -146,12 +162,19 @@ async def _socket(host: str, port: int) -> socket.socket:
 
 
 def certificate_hash(writer: asyncio.StreamWriter) -> bytes | None:
-    """tls-server-end-point of the server's certificate (RFC 5929 section 4.1), or None without TLS."""
+    """tls-server-end-point of the server's certificate (RFC 5929 section 4.1), or None without TLS.
+
+    Raises:
+        WireError: a certificate that cannot be read.
+    """
     tls = writer.get_extra_info("ssl_object")
     der = tls.getpeercert(binary_form=True) if tls is not None else None
     if der is None:
         return None
-    algorithm = x509.load_der_x509_certificate(der).signature_hash_algorithm
+    try:
+        algorithm = x509.load_der_x509_certificate(der).signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        raise WireError("08001", "its certificate cannot be read") from None
     name = algorithm.name if algorithm is not None else "sha256"
     return hashlib.new("sha256" if name in ("md5", "sha1") else name, der).digest()
 
@@ -177,7 +200,7 @@ async def _start(upstream: Upstream, target: Target, parameters: Mapping[str, st
                 name, value = backend.read_parameter_status(frame.body)
                 upstream.parameters[name] = value
             case "K":
-                upstream.pid, upstream.secret = struct.unpack_from("!I", frame.body)[0], frame.body[4:]
+                upstream.pid, upstream.secret = backend.read_backend_key(frame.body)
             case "E":
                 raise WireError("08004", _refusal(frame.body))
             case "N" | "v":
@@ -208,7 +231,7 @@ class _SignIn:
         self.complete = False
 
     async def step(self, body: bytes) -> None:
-        (code,) = struct.unpack_from("!I", body)
+        code, data = backend.read_authentication(body)
         self._asked = self._asked or code != 0
         match code:
             case 0:
@@ -218,13 +241,14 @@ class _SignIn:
                 await self._send(self._target.password().encode() + b"\x00")
             case 5:
                 self._allow("md5")
-                await self._send(self._md5(body[4:8]))
+                await self._send(self._md5(data[:4]))
             case 10:
-                await self._sasl(body[4:])
+                await self._sasl(data)
             case 11 if self._scram is not None:
-                await self._send(self._scram.answer(body[4:]))
+                # The database says how much work that is: not for this thread, which serves every session.
+                await self._send(await asyncio.to_thread(self._scram.answer, data))
             case 12 if self._scram is not None:
-                self._scram.check(body[4:])
+                self._scram.check(data)
                 self._proved = True
             case _:
                 raise WireError("08004", "it asks for an authentication method that the gateway does not speak")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
-from hoopd.domain.errors import HoopError
+from hoopd.domain.errors import HoopError, Unavailable
 from hoopd.domain.principal import Principal
 from hoopd.runtime import clock
+
+log = logging.getLogger("hoopd.session")
 
 Verify = Callable[[str], Awaitable[Principal]]
 Check = Callable[[Principal], None]
@@ -24,7 +27,10 @@ class Visa:
         self._refused: str | None = None
 
     async def renew(self, token: str) -> None:
-        """Take a fresh token of the same person; any other ends the session."""
+        """Take a fresh token of the same person; any other ends the session.
+
+        Where it cannot be found out whether it is good (the provider is away), the one before holds until it expires.
+        """
         try:
             principal = await self._verify(token)
             if principal.key != self.principal.key:
@@ -32,6 +38,8 @@ class Visa:
             else:
                 self._check(principal)
                 self.principal = principal
+        except Unavailable as problem:
+            log.warning("a fresh token could not be verified: %s", problem.message)
         except HoopError as problem:
             self._refused = problem.message
         self._renewed.set()
