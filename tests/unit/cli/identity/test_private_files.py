@@ -120,10 +120,14 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_one_holds_a_lock_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
-    waiting, order = threading.Event(), []
+    waiting, free, order = threading.Event(), threading.Event(), []
+
+    def pause(_: float) -> None:
+        waiting.set()
+        free.wait(30)
 
     def second() -> None:
-        with locked(path, sleep=lambda _: waiting.set()):
+        with locked(path, sleep=pause):
             order.append("second")
 
     with locked(path):
@@ -131,6 +135,7 @@ def test_one_holds_a_lock_at_a_time(tmp_path: Path) -> None:
         thread.start()
         assert waiting.wait(30)
         order.append("first")
+    free.set()
     thread.join()
     assert order == ["first", "second"]
 
