@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hoopd.domain.errors import HoopError, LimitExceeded, Unavailable
 from hoopd.domain.events import SessionEnded, StatementFinished, StatementStarted
@@ -69,24 +70,39 @@ class SessionRunner:
         self._to_server = bytearray()
         self._started: dict[StatementNo, float] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._cancelling = False
+        self._writing: asyncio.Timeout | None = None
+        self._patience: float | None = None
+        self._deaf = False
         self.cause = "gateway"
-        self.message = "the session ended"
+        self.message = "the gateway failed inside; its log has more"
 
     def post(self, event: events.Event) -> None:
-        """Feed one event, from any part of the gateway's event loop."""
+        """Feed one event, from any part of the gateway's event loop.
+
+        What ends the session does not wait for a client that does not read: it gets ``GRACE_SECONDS`` more.
+        """
         self._queue.put_nowait(((event,), None))
+        if isinstance(event, events.EndAsked | events.ClientGone) and self._patience is None:
+            self._patience = asyncio.get_running_loop().time() + GRACE_SECONDS
+            if self._writing is not None:
+                self._writing.reschedule(self._patience)
 
     async def run(self) -> None:
         """Return when the session is over; both sides are closed and the record has its end."""
+        over = False
         try:
             await self._tasks_of_session()
+            over = True
         except asyncio.CancelledError:
             self._abandoned()
             raise
         finally:
+            if not over and not self._deaf:
+                self._to_client += backend.make_error(ErrorFields("FATAL", "XX000", self.message))
             self._parts.database.close()
-            await self._parts.holds.abandon(self.message)
             self._end_record()
+            await self._parts.holds.abandon(self.message)
             await self._say_goodbye()
 
     async def _tasks_of_session(self) -> None:
@@ -105,7 +121,7 @@ class SessionRunner:
 
     async def _say_goodbye(self) -> None:
         """What the client has still to be told, if it takes it."""
-        if self._to_client:
+        if self._to_client and not self._deaf:
             data, self._to_client = bytes(self._to_client), bytearray()
             with suppress(TimeoutError, ConnectionResetError):
                 async with asyncio.timeout(GRACE_SECONDS):
@@ -113,7 +129,7 @@ class SessionRunner:
 
     def _abandoned(self) -> None:
         """The client's stream broke: nobody reads any more, but the record still gets its end."""
-        self._to_client.clear()
+        self._deaf = True
         self.cause, self.message = "client", "the client went away"
         for command in self._parts.machine.receive(events.ClientGone()):
             if isinstance(command, commands.Record) and self._parts.record.usable:
@@ -131,11 +147,9 @@ class SessionRunner:
     # Reading
 
     async def _read_client(self) -> None:
-        pipe, machine = self._parts.pipe, self._parts.machine
+        pipe = self._parts.pipe
         while True:
-            while machine.inbox_bytes > MAX_INBOX_BYTES:
-                self._room.clear()
-                await self._room.wait()
+            await self._room_for_more()
             data = await pipe.read()
             if not data:
                 self.post(events.ClientGone())
@@ -146,6 +160,14 @@ class SessionRunner:
                 self.post(events.EndAsked("client", problem.sqlstate, problem.message))
                 return
             await self._hand_over(frames)
+
+    async def _room_for_more(self) -> None:
+        """Read no further ahead than the session's inbox and the database take."""
+        while self._parts.machine.inbox_bytes > MAX_INBOX_BYTES:
+            self._room.clear()
+            await self._room.wait()
+        with suppress(OSError):  # that the database is lost, its reader tells
+            await self._parts.database.drained()
 
     async def _read_server(self) -> None:
         database = self._parts.database
@@ -185,16 +207,26 @@ class SessionRunner:
                 self._room.set()
 
     async def _flush(self) -> None:
+        """To the database without waiting: its answers must go on being read, or both would wait for each other."""
         if self._to_server:
             data, self._to_server = bytes(self._to_server), bytearray()
-            try:
-                await self._parts.database.write(data)
-            except OSError as problem:
-                why = problem.strerror or "the connection was lost"
-                self.post(events.ServerGone(f"the connection to the database was lost: {why}"))
+            self._parts.database.send(data)
         if self._to_client:
             data, self._to_client = bytes(self._to_client), bytearray()
-            await self._parts.pipe.write(data)
+            await self._patiently(self._parts.pipe.write(data))
+
+    async def _patiently(self, writing: Coroutine[Any, Any, None]) -> None:
+        """Wait for a client that reads slowly, but not for ever once the session has to end (INV-10)."""
+        if self._deaf:
+            writing.close()
+            return
+        try:
+            async with asyncio.timeout_at(self._patience) as self._writing:
+                await writing
+        except TimeoutError:
+            self._deaf = True
+        finally:
+            self._writing = None
 
     async def _carry_out(self, todo: list[commands.Command]) -> None:
         waiting = list(reversed(todo))
@@ -211,6 +243,7 @@ class SessionRunner:
                     self._record(event)
                 case commands.Judge():
                     waiting += reversed(self._judge(command))
+                    await asyncio.sleep(0)  # other sessions have their turn between two statements
                 case commands.Tell():
                     await self._tell(command)
                 case commands.End(cause=cause, message=message):
@@ -231,8 +264,9 @@ class SessionRunner:
             case commands.Finish(request=request):
                 tasks.create_task(holds.finish(request))
             case commands.CancelServer():
-                database = self._parts.database
-                tasks.create_task(upstream.cancel(self._parts.target, database.pid, database.secret))
+                if not self._cancelling:
+                    self._cancelling = True
+                    tasks.create_task(self._cancel())
             case commands.CatalogChanged():
                 self._parts.catalog_changed()
             case _:
@@ -242,6 +276,14 @@ class SessionRunner:
     def _group(self) -> asyncio.TaskGroup:
         assert self._tasks is not None
         return self._tasks
+
+    async def _cancel(self) -> None:
+        """One at a time: a client that cancels over and over opens no more than one connection (INV-9)."""
+        database = self._parts.database
+        try:
+            await upstream.cancel(self._parts.target, database.pid, database.secret)
+        finally:
+            self._cancelling = False
 
     def _judge(self, command: commands.Judge) -> list[commands.Command]:
         try:
@@ -285,7 +327,7 @@ class SessionRunner:
     async def _tell(self, told: commands.Tell) -> None:
         until = self._parts.holds.until if told.event == "held" else None
         line = SideBand(told.event, told.request, told.message, told.sql, told.waiting_for, until)
-        await self._parts.pipe.tell(line)
+        await self._patiently(self._parts.pipe.tell(line))
 
     async def _end(self, cause: str, message: str) -> None:
         self.cause, self.message = cause, message

@@ -29,7 +29,7 @@ def advance(core: Core) -> None:
             core.to_server(frontend.FLUSH)
             core.go(Move.drain)
             return
-        frame = core.inbox.popleft()
+        frame = core.take()
         if core.skipping and frame.kind not in "SX":
             continue
         handler = _HANDLERS.get(frame.kind)
@@ -71,7 +71,7 @@ def _parse(core: Core, frame: Frame) -> None:
 
 def _bind(core: Core, frame: Frame) -> None:
     bind = frontend.read_bind(frame.body)
-    extended.check_name(bind.portal)
+    extended.check_name(bind.portal, bind.statement)
     work = extended.bound_work(core, frame, bind)
     if work is not None:
         ask(core, work)

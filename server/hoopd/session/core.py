@@ -28,6 +28,10 @@ from hoopd.session.state import Move, Phase, move
 from hoopd.session.tables import Expected, Portal, Prepared, Running
 
 
+FRAME_BYTES = 100
+"""What a frame takes in memory beside its body, about."""
+
+
 @dataclass(slots=True)
 class Work:
     """The client's message that is being judged or held. ``ticket`` is the question that is open on it."""
@@ -53,6 +57,7 @@ class Core:
     context: MaskContext
     phase: Phase = Phase.opening
     inbox: deque[Frame] = field(default_factory=deque)
+    inbox_bytes: int = 0
     expected: deque[Expected] = field(default_factory=deque)
     statements: dict[str, Prepared] = field(default_factory=dict)
     portals: dict[str, Portal] = field(default_factory=dict)
@@ -103,6 +108,21 @@ class Core:
         self.finish_all(StatementOutcome.unknown, "the session ended before the statement's end was seen")
         self.go(Move.end)
         self.emit(End(cause, message))
+
+    # The inbox: what the client sent ahead of what is being done
+
+    def put(self, frame: Frame) -> None:
+        self.inbox.append(frame)
+        self.inbox_bytes += _weight(frame)
+
+    def take(self) -> Frame:
+        frame = self.inbox.popleft()
+        self.inbox_bytes -= _weight(frame)
+        return frame
+
+    def put_back(self, frame: Frame) -> None:
+        self.inbox.appendleft(frame)
+        self.inbox_bytes += _weight(frame)
 
     # Statements
 
@@ -160,6 +180,11 @@ class Core:
 
     def set_state(self, **changes: object) -> None:
         self.state = replace(self.state, **changes)  # type: ignore[arg-type]
+
+
+def _weight(frame: Frame) -> int:
+    """A million of empty frames is not nothing (INV-9)."""
+    return len(frame.body) + FRAME_BYTES
 
 
 def _strictest_of_batch(verdict: Verdict, judged: JudgedStatement) -> bool:

@@ -22,6 +22,7 @@ from hoopd.session.refusal import error, refuse_extended, refuse_work
 from hoopd.session.results import UnplannedResult
 from hoopd.session.state import Move
 from hoopd.session.tables import (
+    MAX_NAME_BYTES,
     MAX_PORTALS,
     MAX_STATEMENTS,
     OWN_PREFIX,
@@ -31,6 +32,7 @@ from hoopd.session.tables import (
     ExpectDescription,
     ExpectExecute,
     ExpectParse,
+    ExpectParsedAnew,
     Portal,
     Prepared,
 )
@@ -49,9 +51,20 @@ def decode(raw: bytes) -> str:
         raise WireError("22021", f'invalid byte sequence for encoding "UTF8": 0x{raw[problem.start]:02x}') from None
 
 
-def check_name(name: str) -> None:
-    if name.startswith(OWN_PREFIX):
-        raise WireError("42602", f'names that begin with "{OWN_PREFIX}" are the gateway\'s own: choose another')
+def check_name(*names: str) -> None:
+    """Refuse names of statements and portals that would not be to the server what they are in the gateway's tables.
+
+    The server looks them up by their first 63 bytes alone (its hash tables have keys of NAMEDATALEN), so that two
+    longer names here could be one there, and a decision on one would run the other (INV-1).
+
+    Raises:
+        WireError: the name is the gateway's own (42602) or too long (42622).
+    """
+    for name in names:
+        if name.startswith(OWN_PREFIX):
+            raise WireError("42602", f'names that begin with "{OWN_PREFIX}" are the gateway\'s own: choose another')
+        if len(name.encode()) > MAX_NAME_BYTES:
+            raise WireError("42622", f"names of statements and portals have {MAX_NAME_BYTES} bytes at most")
 
 
 # Parse
@@ -104,7 +117,7 @@ def _send_parse(core: Core, work: Work) -> None:
     )
     if parse.name == "":
         core.statements.pop("", None)
-    prepared = Prepared(parse.name, work.text, tuple(s.facts.kind for s in statements))
+    prepared = Prepared(parse.name, work.text, work.frame.data, tuple(s.facts.kind for s in statements))
     prepared.deallocates = next((s.facts.deallocates for s in statements if s.facts.deallocates is not None), None)
     core.expected += [ExpectParse(prepared), ExpectDescription(prepared)]
     core.to_server(work.frame.data + frontend.make_describe("S", parse.name) + frontend.FLUSH)
@@ -123,8 +136,10 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
         name = f'prepared statement "{bind.statement}"' if bind.statement else "unnamed prepared statement"
         refuse_extended(core, error("26000", f"{name} does not exist"))
         return None
+    if prepared.doubtful:
+        _parse_anew(core, prepared)
     if not prepared.described:
-        core.inbox.appendleft(frame)
+        core.put_back(frame)
         core.expected.append(ExpectDescription(prepared))
         core.to_server(frontend.make_describe("S", prepared.name) + frontend.FLUSH)
         core.go(Move.send_parse)
@@ -144,6 +159,14 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
     digest = digest_of(bind, prepared.param_oids)
     params = params_of(bind, prepared.param_oids)
     return Work(frame, prepared.sql, core.ticket(), bind=bind, params=params, param_digest=digest)
+
+
+def _parse_anew(core: Core, prepared: Prepared) -> None:
+    """Make sure that the server has the statement that was judged under this name, and no other."""
+    prepared.doubtful = prepared.described = False
+    core.expected.append(ExpectParsedAnew(prepared))
+    core.to_server(frontend.make_close("S", prepared.name) + prepared.parse)
+    core.unsynced = True
 
 
 def send_bind(core: Core, work: Work) -> None:
@@ -199,10 +222,20 @@ def note_effects(core: Core, batch: Sequence[Facts]) -> None:
         if Effect.transaction in facts.effects:
             core.barrier_ahead = True
             core.read_back_due = core.read_back_due or core.state.settings_local
+        if Effect.opaque in facts.effects:
+            _doubt(core)
         if Effect.opaque in facts.effects or any(a.schema == "pg_temp" for a in facts.accesses):
             core.set_state(catalog_changed=True, temporary_objects=True)
         if Effect.ddl in facts.effects:
             core.set_state(catalog_changed=True)
+
+
+def _doubt(core: Core) -> None:
+    """Code of the database can close and make statements and cursors by name (``DO`` with EXECUTE)."""
+    for prepared in core.statements.values():
+        prepared.doubtful = prepared.doubtful or prepared.name != ""
+    for portal in core.portals.values():
+        portal.doubtful = portal.doubtful or portal.name != ""
 
 
 # The others
@@ -211,12 +244,18 @@ def note_effects(core: Core, batch: Sequence[Facts]) -> None:
 def execute(core: Core, frame: Frame) -> None:
     """Only on a portal whose Bind was decided."""
     asked = frontend.read_execute(frame.body)
+    check_name(asked.portal)
     portal = core.portals.get(asked.portal)
     if portal is None:
         refuse_extended(core, error("34000", f'portal "{asked.portal}" does not exist'))
         return
+    if portal.doubtful:
+        text = f'portal "{asked.portal}" cannot be trusted any more: code has run that could have replaced it'
+        refuse_extended(core, error("34000", text, hint="bind the statement again"))
+        return
     if portal.running is not None:
         note_effects(core, [portal.running.judged.facts])
+        portal.doubtful = False  # by its own code, which is what was judged
     core.expected.append(ExpectExecute(portal))
     core.to_server(frame.data)
     core.unsynced = True

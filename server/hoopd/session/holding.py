@@ -10,7 +10,7 @@ from hoopd.domain.events import RequestRaised, RequestSettled, StatementFinished
 from hoopd.domain.request import RequestState, Word
 from hoopd.pgwire import backend, frontend
 from hoopd.pgwire.errors import ErrorFields
-from hoopd.session.commands import Consume, Judge, Raise, Tell, Withdraw
+from hoopd.session.commands import Consume, Finish, Judge, Raise, Tell, Withdraw
 from hoopd.session.core import Core, Work
 from hoopd.session.events import Consumed, Judged, Raised, Reminded, Settled
 from hoopd.session.refusal import error, refuse_work
@@ -96,6 +96,12 @@ def consumed(core: Core, event: Consumed) -> bool:
     assert work.request is not None
     if not event.ok:
         void(core, "the approval was withdrawn or used up before the statement could run")
+        return False
+    if work.cancelled:
+        core.emit(
+            Finish(work.request), Tell("cancelled", work.request, "the client cancelled the statement", _sql(work))
+        )
+        refuse_work(core, error("57014", "canceling statement due to user request"), StatementOutcome.cancelled)
         return False
     core.emit(Tell("approved", work.request, "it runs now", _sql(work)))
     return True

@@ -54,7 +54,7 @@ class SessionMachine:
     @property
     def inbox_bytes(self) -> int:
         """How much the client has sent ahead of what is being done."""
-        return sum(len(frame.body) + 5 for frame in self._core.inbox)
+        return self._core.inbox_bytes
 
     def open(self) -> list[Command]:
         """The commands that read the session's settings before its client is told that it is ready."""
@@ -94,7 +94,7 @@ def _client_sent(core: Core, event: ClientSent) -> None:
         holding.withdraw(core, "the client ended the session")
         core.end("client", "the client ended the session")
         return
-    core.inbox.append(event.frame)
+    core.put(event.frame)
 
 
 def _client_gone(core: Core, event: ClientGone) -> None:
@@ -153,7 +153,7 @@ def _cancel_asked(core: Core, event: CancelAsked) -> None:
         holding.cancel(core)
     elif core.work is not None:
         core.work.cancelled = True
-    elif core.phase in (Phase.running, Phase.describing, Phase.draining) or core.expected:
+    elif core.phase is not Phase.reading_back and core.expected:  # nothing of the client's runs while it is read back
         core.emit(CancelServer())
 
 

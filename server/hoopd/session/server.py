@@ -24,6 +24,7 @@ from hoopd.session.tables import (
     Expected,
     ExpectExecute,
     ExpectParse,
+    ExpectParsedAnew,
     ExpectQuery,
     ExpectRefusal,
     ExpectSetting,
@@ -216,7 +217,7 @@ def _sync(core: Core, head: ExpectSync, frame: Frame) -> bool:
 
 def _ready(core: Core, head: ExpectQuery | ExpectSync, frame: Frame) -> None:
     core.expected.popleft()
-    status = frame.body.decode("latin-1")
+    status = backend.read_ready(frame.body)
     core.set_state(transaction=status)
     own = isinstance(head, ExpectSync) and head.own
     if isinstance(head, ExpectQuery):
@@ -243,6 +244,15 @@ def _parse(core: Core, head: ExpectParse, frame: Frame) -> bool:
     head.prepared.created = True
     core.statements[head.prepared.name] = head.prepared
     core.to_client(frame.data)
+    return True
+
+
+def _parsed_anew(core: Core, head: ExpectParsedAnew, frame: Frame) -> bool:
+    if frame.kind == "3":
+        return True
+    if frame.kind != "1":
+        return False
+    core.expected.popleft()
     return True
 
 
@@ -340,6 +350,7 @@ _HANDLERS: dict[type[Expected], Callable[..., bool]] = {
     ExpectQuery: _query,
     ExpectSync: _sync,
     ExpectParse: _parse,
+    ExpectParsedAnew: _parsed_anew,
     ExpectDescription: _description,
     ExpectBind: _bind,
     ExpectDescribe: _describe,

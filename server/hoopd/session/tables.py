@@ -18,21 +18,30 @@ from hoopd.session.results import ResultRelay
 OWN_PREFIX = "hoopd_"
 """Names that begin with this are the gateway's own statements; a client's may not."""
 
+MAX_NAME_BYTES = 63
+"""NAMEDATALEN - 1: the server tells longer names apart by this much of them only."""
+
 MAX_STATEMENTS = 5_000
 MAX_PORTALS = 1_000
 
 
 @dataclass(slots=True)
 class Prepared:
-    """A statement that a Parse made. ``fields`` is None until the gateway's own Describe was answered."""
+    """A statement that a Parse made. ``fields`` is None until the gateway's own Describe was answered.
+
+    ``doubtful``: code has run since that could have put another statement in its place, so it is parsed anew from
+    ``parse``, the client's own message, before it is bound (INV-1).
+    """
 
     name: str
     sql: str
+    parse: bytes
     kinds: tuple[str, ...]
     deallocates: tuple[str, ...] | None = None
     param_oids: tuple[int, ...] = ()
     fields: tuple[Field, ...] | None = None
     described: bool = False
+    doubtful: bool = False
     created: bool = False
 
 
@@ -49,12 +58,16 @@ class Running:
 
 @dataclass(slots=True)
 class Portal:
-    """What a decided Bind made. ``running`` is None for an empty query."""
+    """What a decided Bind made. ``running`` is None for an empty query.
+
+    ``doubtful``: code has run since that could have put another portal in its place.
+    """
 
     name: str
     bind: Bind
     prepared: Prepared
     running: Running | None
+    doubtful: bool = False
     created: bool = False
 
 
@@ -71,6 +84,13 @@ class ExpectQuery:
 
 @dataclass(slots=True)
 class ExpectParse:
+    prepared: Prepared
+
+
+@dataclass(slots=True)
+class ExpectParsedAnew:
+    """The gateway's own Close and Parse of a doubtful statement: the client sees nothing of it but an error."""
+
     prepared: Prepared
 
 
@@ -128,6 +148,7 @@ class ExpectSetting:
 Expected = (
     ExpectQuery
     | ExpectParse
+    | ExpectParsedAnew
     | ExpectDescription
     | ExpectBind
     | ExpectDescribe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hoopd.session import events
+from hoopd.session.core import FRAME_BYTES
 from hoopd.session.state import Phase
 from tests.unit.server.session.play import Play, encode, facts, query, verdict
 
@@ -70,4 +71,4 @@ def test_what_the_client_sends_ahead_is_counted() -> None:
     """INV-9"""
     with Play() as play:
         play.client(query("select 1"), query("select 2")).skip()
-        assert play.machine.inbox_bytes == len(query("select 2"))
+        assert play.machine.inbox_bytes == len("select 2\0") + FRAME_BYTES
