@@ -141,8 +141,13 @@ class Broker:
             )
         for _ in range(5):
             request = raised(self._new_id(), snapshot, self._clock())
-            if await self._repository.insert(request, self._gateway):
-                return request
+            try:
+                if await self._repository.insert(request, self._gateway):
+                    return request
+            except Unavailable:
+                # It may be stored all the same, and then nobody waits for it.
+                self._owed[request.id] = (RequestEvent.cancellation, "the gateway could not wait for it")
+                raise
         raise Unavailable("no free request id was found")
 
     async def wait(self, request_id: RequestId, *, on_reminder: Reminder | None = None) -> Request:

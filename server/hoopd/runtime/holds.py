@@ -6,8 +6,10 @@ waiting for people in vain.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -43,10 +45,16 @@ class Holds:
     def __init__(self, broker: Broker, asker: Asker) -> None:
         self._broker = broker
         self._asker = asker
-        self._open: Request | None = None
+        self._raised: asyncio.Task[Request] | None = None
         self._asked: commands.Raise | None = None
+        self._spending: asyncio.Task[bool] | None = None
         self._running: set[RequestId] = set()
-        self._withdrawing: dict[RequestId, str] = {}
+        self._withdrawing: dict[asyncio.Task[Request], str] = {}
+
+    @property
+    def _open(self) -> Request | None:
+        raised = self._raised
+        return raised.result() if raised is not None and raised.done() and raised.exception() is None else None
 
     @property
     def until(self) -> datetime | None:
@@ -61,8 +69,10 @@ class Holds:
             post(events.JudgingFailed(asked.ticket, "42501", f"{text}: hoopctl connect NAME --reason TEXT"))
             return
         self._asked = asked
+        # A task of its own: cut short half way it could leave a request that nobody waits for and nobody withdraws.
+        raised = self._raised = asyncio.create_task(self._broker.raise_request(self._snapshot(asked)))
         try:
-            self._open = request = await self._broker.raise_request(self._snapshot(asked))
+            request = await asyncio.shield(raised)
         except HoopError as problem:
             post(events.JudgingFailed(asked.ticket, problem.sqlstate, problem.message))
             return
@@ -89,23 +99,33 @@ class Holds:
             now = self._snapshot(replace(raised, verdict=asked.verdict, state=asked.state))
             # A policy that came since and decides the same voids nothing.
             now = replace(now, policy_version=request.snapshot.policy_version)
-            try:
-                ok = await self._broker.consume(request.id, digest(now))
-            except HoopError as problem:
-                log.warning("an approval could not be used: %s", problem.message)
-        if ok and request is not None:
-            self._running.add(request.id)
+            self._spending = asyncio.create_task(self._spend(request.id, digest(now)))
+            ok = await asyncio.shield(self._spending)
         post(events.Consumed(asked.ticket, ok))
 
-    async def withdraw(self, why: str) -> None:
-        request, self._open = self._open, None
-        if request is not None and request.id not in self._running:
-            self._withdrawing[request.id] = why
-            await self._withdrawn(request.id)
+    async def _spend(self, request: RequestId, snapshot_digest: str) -> bool:
+        try:
+            ok = await self._broker.consume(request, snapshot_digest)
+        except HoopError as problem:
+            log.warning("an approval could not be used: %s", problem.message)
+            return False
+        if ok:
+            self._running.add(request)
+        return ok
 
-    async def _withdrawn(self, request: RequestId) -> None:
-        await self._broker.withdraw(request, self._withdrawing[request])
-        self._withdrawing.pop(request, None)
+    async def withdraw(self, why: str) -> None:
+        """Nobody waits for the request any more, also where it is just being stored."""
+        raised, self._raised = self._raised, None
+        if raised is not None:
+            self._withdrawing[raised] = why
+            await self._withdrawn(raised)
+
+    async def _withdrawn(self, raised: asyncio.Task[Request]) -> None:
+        with suppress(HoopError):  # it was never stored
+            request = await asyncio.shield(raised)
+            if request.id not in self._running:
+                await self._broker.withdraw(request.id, self._withdrawing[raised])
+        self._withdrawing.pop(raised, None)
 
     async def finish(self, request: RequestId) -> None:
         await self._broker.finish(request)
@@ -113,9 +133,11 @@ class Holds:
 
     async def abandon(self, why: str) -> None:
         """The session is over: withdraw what waits and finish what ran, also where that was begun and cut short."""
+        if self._spending is not None:
+            await self._spending
         await self.withdraw(why)
-        for request in list(self._withdrawing):
-            await self._withdrawn(request)
+        for raised in list(self._withdrawing):
+            await self._withdrawn(raised)
         for request in list(self._running):
             await self.finish(request)
 

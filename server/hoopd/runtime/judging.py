@@ -57,6 +57,8 @@ class Judging:
     async def later(self, asked: Judge) -> Verdict:
         """The verdict under the catalog as it is now."""
         catalog = await self._catalog.current()
+        # Asked again, since that took a while: a store that went away denies the statement, not the session.
+        self._recorder.check_ready()
         return self._judge(asked, catalog)
 
     def _judge(self, asked: Judge, catalog: Catalog) -> Verdict:
