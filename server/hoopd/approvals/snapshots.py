@@ -15,7 +15,7 @@ from typing import Any
 
 from hoopd.domain.decision import ReviewTerms, Seats
 from hoopd.domain.ids import PolicyVersion, SessionId, StatementNo
-from hoopd.domain.request import Snapshot, StatementFacts
+from hoopd.domain.request import Meeting, Snapshot, StatementFacts
 from hoopd.domain.statement import Param
 
 
@@ -48,6 +48,7 @@ def decode(text: str) -> Snapshot:
                 reason_required=terms["reason_required"],
             ),
             "policy_version": PolicyVersion(raw["policy_version"]),
+            "meets": _meets(raw),
         }
     )
 
@@ -64,6 +65,22 @@ def _facts(raw: Mapping[str, Any]) -> StatementFacts:
         accesses=tuple(raw["accesses"]),
         functions=tuple(raw["functions"]),
         predicate=raw["predicate"],
+    )
+
+
+def _meets(raw: Mapping[str, Any]) -> tuple[Meeting, ...]:
+    """A row from before meetings were kept counts as one where nothing could be told (INV-2)."""
+    if "meets" not in raw:
+        params = tuple(range(1, len(raw["params"]) + 1))
+        return (Meeting(((0, len(raw["sql"])),), params, (), anything=True),)
+    return tuple(
+        Meeting(
+            spans=tuple((start, end) for start, end in one["spans"]),
+            params=tuple(one["params"]),
+            columns=tuple((schema, table, column) for schema, table, column in one["columns"]),
+            anything=one["anything"],
+        )
+        for one in raw["meets"]
     )
 
 

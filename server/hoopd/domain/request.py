@@ -60,8 +60,26 @@ class StatementFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Meeting:
+    """Literals and parameters that are compared with, written to or computed with the same columns.
+
+    ``spans`` are half-open ranges of characters in the snapshot's ``sql``, ``params`` numbers from 1, ``columns`` schema,
+    table and column of each. ``anything``: they may meet other columns too, since what runs could not be followed.
+    """
+
+    spans: tuple[tuple[int, int], ...]
+    params: tuple[int, ...]
+    columns: tuple[tuple[str, str, str], ...]
+    anything: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that an approval is for (INV-5). ``sql`` is the exact text of the whole batch."""
+    """All that an approval is for (INV-5).
+
+    ``sql`` is the text of the whole batch, as typed but for credentials: ``redacted`` says that it had some (INV-7).
+    ``meets`` tells what must be hidden from whom masks hold for (INV-4); what is in none of them meets no column.
+    """
 
     session: SessionId
     statement: StatementNo
@@ -84,6 +102,8 @@ class Snapshot:
     reason: str
     application: str
     transaction: str
+    meets: tuple[Meeting, ...]
+    redacted: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
 
 

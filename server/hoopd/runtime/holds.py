@@ -166,6 +166,8 @@ class Holds:
             reason=asker.reason,
             application=asker.application,
             transaction=state.transaction,
+            meets=verdict.meets,
+            redacted=verdict.redacted,
             labels=dict(asker.connection.labels),
         )
 

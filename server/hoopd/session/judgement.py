@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from hoopd.domain.decision import Decision, Outcome
 from hoopd.domain.ids import PolicyVersion
-from hoopd.domain.request import StatementFacts
+from hoopd.domain.request import Meeting, StatementFacts
 from hoopd.domain.statement import SessionState
 from hoopd.masking.plan import MaskPlan, plan
 from hoopd.policy.evaluation import evaluate, mask_decision, masks_in_force, strictest
@@ -20,6 +20,7 @@ from hoopd.policy.model import Policy
 from hoopd.sql.analysis import analyse
 from hoopd.sql.catalog import Catalog
 from hoopd.sql.facts import Effect, Facts, ObjectKind
+from hoopd.sql.literals import meetings
 from hoopd.sql.secrets import redact
 
 
@@ -58,6 +59,8 @@ class Verdict:
     """``decision`` is the strictest of the statements'. ``sql`` is the whole text without credentials.
 
     ``identity`` names the catalog rows that the facts rest on: it changes when what the statement names has changed.
+    ``redacted``: ``sql`` is not what was typed (INV-7). ``meets``: for a review, which columns the literals and
+    parameters of ``sql`` meet, whether they are masked for somebody now or not.
     """
 
     statements: tuple[JudgedStatement, ...]
@@ -65,6 +68,8 @@ class Verdict:
     sql: str
     masking: bool
     identity: tuple[str, ...] = ()
+    redacted: bool = False
+    meets: tuple[Meeting, ...] = ()
 
     def same_as(self, other: Verdict) -> bool:
         """Whether an approval given on this verdict still holds under ``other`` (INV-5)."""
@@ -99,12 +104,15 @@ def judge(
         decision = strictest([statement.decision for statement in judged])
     else:
         decision = Decision(Outcome.allow, ("built-in: empty query",), in_force.version)
+    recorded, redacted = redact(text, redaction_key)
     return Verdict(
         judged,
         decision,
-        redact(text, redaction_key)[0],
+        recorded,
         any(made.in_force for made in plans),
         _identity(batch, catalog),
+        redacted,
+        meetings(recorded, batch, state, catalog) if decision.outcome is Outcome.review else (),
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hoopd.approvals.snapshots import decode, digest, encode
 from hoopd.domain.decision import ReviewTerms
-from hoopd.domain.request import Snapshot, StatementFacts
+from hoopd.domain.request import Meeting, Snapshot, StatementFacts
 from hoopd.domain.statement import Param
 from tests.fixtures.requests import seats, snapshot
 
@@ -39,6 +39,8 @@ CHANGED = {
     "application": "cursor",
     "transaction": "T",
     "labels": {"env": "staging"},
+    "meets": (Meeting(((1, 2),), (1,), (("public", "orders", "id"),)),),
+    "redacted": True,
 }
 
 
@@ -67,6 +69,31 @@ def test_what_is_encoded_comes_back(sql, params, reason):
     made = snapshot(seats(2, "dba", "security"), sql=sql, params=params, reason=reason)
     assert decode(encode(made)) == made
     assert encode(decode(encode(made))) == encode(made)
+
+
+NAMES = st.tuples(TEXT, TEXT, TEXT)
+PLACES = st.tuples(st.integers(0), st.integers(0))
+MEETS = st.builds(
+    Meeting,
+    st.lists(PLACES, max_size=3).map(tuple),
+    st.lists(st.integers(1), max_size=3).map(tuple),
+    st.lists(NAMES, max_size=3).map(tuple),
+    st.booleans(),
+)
+
+
+@given(meets=st.lists(MEETS, max_size=3).map(tuple), redacted=st.booleans())
+def test_what_must_be_hidden_comes_back(meets, redacted):
+    made = snapshot(meets=meets, redacted=redacted)
+    assert decode(encode(made)) == made
+
+
+def test_a_row_from_before_meetings_hides_all_INV_2():
+    raw = json.loads(encode(snapshot(sql="select $1", params=(Param("text", "a"), Param("text", "b")))))
+    del raw["meets"], raw["redacted"]
+    old = decode(json.dumps(raw))
+    assert old.meets == (Meeting(((0, 9),), (1, 2), (), anything=True),)
+    assert not old.redacted
 
 
 def test_a_value_without_a_canonical_form_is_refused():
