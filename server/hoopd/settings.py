@@ -7,12 +7,15 @@ environment variable.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hoopd.domain.connection import Connection, TlsMode
@@ -20,13 +23,15 @@ from hoopd.domain.errors import InvalidInput
 from hoopd.domain.principal import Role
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"[0-9]{1,6}[smhd]")
+_PORT = re.compile(r"[0-9]{1,5}")
 MAX_FILE = 1024 * 1024
 
 
 def _duration(value: object) -> object:
-    if value == 0:
+    if value == 0 and not isinstance(value, bool):
         return timedelta(0)
-    if isinstance(value, str) and value[:-1].isdigit() and value[-1:] in _UNITS:
+    if isinstance(value, str) and _DURATION.fullmatch(value):
         return timedelta(seconds=int(value[:-1]) * _UNITS[value[-1]])
     if isinstance(value, timedelta):
         return value
@@ -55,6 +60,23 @@ class StoreSettings(_Section):
     password_env: str | None = Field(default=None, description="Environment variable that holds the store's password.")
     migrate: bool = Field(default=True, description="Bring the schema up to date at start; else `hoopd migrate` must.")
 
+    @field_validator("dsn")
+    @classmethod
+    def _without_secret(cls, value: str | None) -> str | None:
+        try:
+            parts = conninfo_to_dict(value or "")
+        except ProgrammingError:
+            raise ValueError("it is not a connection string of PostgreSQL") from None
+        if "password" in parts or "sslpassword" in parts:
+            raise ValueError("it holds a password: name a file or a variable with password_file or password_env")
+        return value
+
+    @model_validator(mode="after")
+    def _one_password(self) -> StoreSettings:
+        if self.password_file is not None and self.password_env is not None:
+            raise ValueError("give password_file or password_env, not both")
+        return self
+
 
 class OidcSection(_Section):
     """The identity provider, and the two clients registered with it."""
@@ -82,6 +104,14 @@ class ConnectionTls(_Section):
     ca: Path | None = Field(
         default=None, description="PEM file with the database's authority; the system's when left out."
     )
+
+    @model_validator(mode="after")
+    def _an_authority(self) -> ConnectionTls:
+        if self.mode is TlsMode.verify_ca and self.ca is None:
+            raise ValueError(
+                "verify-ca needs ca: any certificate of a public authority would do; give ca, or take verify-full"
+            )
+        return self
 
 
 class ConnectionSettings(_Section):
@@ -166,17 +196,30 @@ class Settings(_Section):
     @classmethod
     def _address(cls, value: str) -> str:
         host, _, port = value.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
+        if not host or not _PORT.fullmatch(port) or int(port) > 65535:
             raise ValueError("give it as HOST:PORT")
         return value
 
     @property
     def host(self) -> str:
-        return self.listen.rpartition(":")[0].strip("[]")
+        """As it is written in an address: that of IPv6 in brackets."""
+        return self.listen.rpartition(":")[0]
 
     @property
     def port(self) -> int:
         return int(self.listen.rpartition(":")[2])
+
+
+class _Loader(yaml.SafeLoader):
+    """A key that is there twice is an error: one of the two would not hold, and nobody would know which."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = set[str]()
+        for key, _ in node.value:
+            if str(key.value) in keys:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+            keys.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def load(path: Path) -> Settings:
@@ -188,7 +231,7 @@ def load(path: Path) -> Settings:
     try:
         if path.stat().st_size > MAX_FILE:
             raise InvalidInput(f"{path} is larger than {MAX_FILE} bytes")
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
     except OSError as problem:
         raise InvalidInput(f"{path} cannot be read: {problem.strerror}") from None
     except UnicodeDecodeError:
@@ -197,6 +240,8 @@ def load(path: Path) -> Settings:
         mark = getattr(problem, "problem_mark", None)
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise InvalidInput(f"{path}{place} is not valid YAML: {getattr(problem, 'problem', 'syntax error')}") from None
+    except (ValueError, RecursionError):
+        raise InvalidInput(f"{path} is not valid YAML: it holds a value that cannot be meant") from None
     if not isinstance(raw, dict):
         raise InvalidInput(f"{path} holds no settings")
     try:

@@ -48,9 +48,10 @@ def root(
     ] = False,
 ) -> None:
     """The gateway in front of PostgreSQL."""
-    logging.basicConfig(
-        level=os.environ.get("HOOPD_LOG", "WARNING").upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    level = os.environ.get("HOOPD_LOG", "WARNING").upper()
+    if level not in logging.getLevelNamesMapping():
+        raise InvalidInput(f"HOOPD_LOG is {level.lower()}; give debug, info, warning, error or critical")
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from hoopd.identity import TokenVerifier, client_factory
 from hoopd.policy.loading import load as load_policy
 from hoopd.runtime import clock, upstream
 from hoopd.runtime.catalog import CatalogReader
+from hoopd.runtime.gateway import spoken_version
 from hoopd.runtime.target import Target
 from hoopd.settings import Settings, load
 from hoopd.store.migrate import pending
@@ -98,6 +100,8 @@ async def _policy(settings: Settings) -> str:
         text = settings.policy.read_text(encoding="utf-8")
     except OSError as problem:
         raise Unavailable(f"{settings.policy} cannot be read: {problem.strerror}") from None
+    except UnicodeDecodeError:
+        raise Unavailable(f"{settings.policy} is not UTF-8 text") from None
     policy = load_policy(text, str(settings.policy), [each.name for each in settings.connections])
     return f"{len(policy.rules)} rules, {len(policy.masks)} masks"
 
@@ -108,6 +112,10 @@ async def _certificate(settings: Settings) -> str:
             raise Unavailable(f"{path} is not there")
     if settings.tls.key.stat().st_mode & 0o077:
         raise Unavailable(f"{settings.tls.key} can be read by others: make it 0600")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls.cert, settings.tls.key)
+    except (OSError, ssl.SSLError):
+        raise Unavailable(f"{settings.tls.cert} and {settings.tls.key} cannot be read, or do not match") from None
     return "there, and the key is the gateway's alone"
 
 
@@ -135,11 +143,11 @@ async def _store(settings: Settings) -> str:
 
 async def _database(database: Target, settings: Settings) -> str:
     opened = await upstream.connect(database, {"application_name": "hoopd check"}, settings.limits.message)
-    version = opened.parameters.get("server_version", "?")
     opened.close()
+    version = spoken_version(database, opened)
     reader = CatalogReader(database)
     try:
         catalog = await reader.current()
     finally:
         await reader.close()
-    return f"PostgreSQL {version}, {len(catalog.relations)} relations, TLS {database.tls.value}"
+    return f"PostgreSQL {version // 10_000}, {len(catalog.relations)} relations, TLS {database.tls.value}"

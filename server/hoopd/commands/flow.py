@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-from hoopd.domain.errors import HoopError, InvalidInput, Unavailable
+from hoopd.domain.errors import InvalidInput, Unavailable
 from hoopd.domain.ids import PolicyVersion
 from hoopd.domain.principal import Principal, Role
 from hoopd.pgwire import frontend, startup
@@ -58,13 +58,17 @@ async def flow(served: Serving, connection: str, policy: Policy, say: Say) -> No
     pipe = _Pipe(lambda line: say(line.event, line.message))
     password = secrets.token_urlsafe(24)
     opening = Opening(connection, _verifier(password), "hoopd check --flow", "hoopd check", "this gateway", "check")
+
+    async def serve() -> None:
+        try:
+            await gateway.serve(pipe, _principal(), opening)
+        finally:
+            await pipe.write(b"")
+
     try:
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(gateway.serve(pipe, _principal(), opening))
+            tasks.create_task(serve())
             await _Client(pipe).run(password, gateway.may_open(_principal(), connection).database)
-            await serving
-    except* HoopError as group:
-        raise group.exceptions[0] from None
     finally:
         await gateway.close()
     say("ran", STATEMENT)
@@ -185,7 +189,10 @@ class _Client:
     async def _frames(self) -> AsyncIterator[AsyncIterator[Frame]]:
         async def each() -> AsyncGenerator[Frame, None]:
             while True:
-                for frame in self._reader.feed(await self._pipe.to_client.get()):
+                data = await self._pipe.to_client.get()
+                if not data:
+                    raise Unavailable("the session ended before the statement was through")
+                for frame in self._reader.feed(data):
                     yield frame
 
         frames = each()

@@ -269,11 +269,17 @@ def server_version(text: str) -> int:
     return int(found[1]) * 10_000 + int(found[2] or 0) if found else 0
 
 
-def _first_state(target: Target, database: upstream.Upstream) -> SessionState:
+def spoken_version(target: Target, database: upstream.Upstream) -> int:
+    """The version of a database, as a number. Raises Unavailable for one that the analysis does not know."""
     text = database.parameters.get("server_version", "")
     version = server_version(text)
     if version // 10_000 not in SERVERS:
         raise Unavailable(f"the database of {target.connection.name} is PostgreSQL {text}; the gateway speaks 14 to 18")
+    return version
+
+
+def _first_state(target: Target, database: upstream.Upstream) -> SessionState:
+    version = spoken_version(target, database)
     return SessionState(
         search_path=database.parameters.get("search_path", ""),
         role="none",
