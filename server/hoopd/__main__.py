@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import find_spec
 
@@ -20,6 +21,8 @@ def main() -> None:
     if not all(_installed(name) for name in NEEDED):
         sys.stderr.write("hoopd needs the packages of the gateway: pip install 'hoopctl[server]'\n")
         raise SystemExit(1)
+    # gRPC's own log is for its authors; it is set before anything can import grpc.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from hoopd.commands.app import run
 
     raise SystemExit(run())

@@ -33,6 +33,8 @@ _FRAME = struct.Struct(">I32s")
 class JournalFailed(Unavailable):
     """One session's journal cannot be written or read, or is not what was written to it."""
 
+    sqlstate = "58030"
+
 
 class Sync(StrEnum):
     """What an acknowledged event survives: the death of the gateway's process, or also that of the machine."""
@@ -163,7 +165,7 @@ class JournalReader:
             with self.path.open("rb", buffering=0) as file:
                 return list(self._frames(file.fileno(), until, at_most))
         except OSError as error:
-            raise JournalFailed(f"The journal {self.path} cannot be read: {error.strerror}.") from error
+            raise JournalFailed(f"The journal of {self.session} cannot be read: {error.strerror}.") from error
 
     def _frames(self, descriptor: int, until: int, at_most: int) -> Iterator[EventRow]:
         if self.seq == 0 and os.pread(descriptor, self.offset, 0) != header(self.session):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import secrets
 import socket
 import ssl
@@ -103,12 +104,20 @@ async def connect(target: Target, parameters: Mapping[str, str], message_limit: 
             f"the database of {name} shows a certificate that is refused: {why}", sqlstate="08001"
         ) from None
     except (OSError, asyncio.IncompleteReadError) as problem:
-        why = getattr(problem, "strerror", None) or "the connection was closed"
-        raise Unavailable(f"the database of {name} cannot be reached: {why}", sqlstate="08001") from None
+        raise Unavailable(f"the database of {name} cannot be reached: {_why(problem)}", sqlstate="08001") from None
     except UnicodeError:
         raise Unavailable(f"the host of {name} is not a host's name", sqlstate="08001") from None
     except WireError as problem:
         raise Unavailable(f"the database of {name} refused the gateway: {problem.message}", sqlstate="08004") from None
+
+
+def _why(problem: OSError | asyncio.IncompleteReadError) -> str:
+    """In words. Not asyncio's own, which tell everybody the address of the database."""
+    if isinstance(problem, asyncio.IncompleteReadError) or not problem.errno:
+        return "the connection was closed"
+    if isinstance(problem, socket.gaierror):
+        return problem.strerror or "its name is not known"
+    return os.strerror(problem.errno)
 
 
 async def cancel(target: Target, pid: int, secret: bytes) -> None:

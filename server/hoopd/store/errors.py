@@ -17,6 +17,9 @@ _DATA_CLASSES = ("22", "23", "54")
 """Data exception, integrity constraint violation, program limit exceeded (PostgreSQL documentation, appendix A):
 the store is well, and this one write is not."""
 
+_AWAY_CLASSES = ("08", "57P")
+"""Connection exception, and a server that is shutting down, starting, or has just crashed."""
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -29,7 +32,7 @@ def translated() -> Iterator[None]:
 
 def _translate(error: psycopg.Error) -> Unavailable:
     state = error.sqlstate
-    if state is None:
+    if state is None or state.startswith(_AWAY_CLASSES):
         return Unavailable(
             "The gateway's store (PostgreSQL) does not answer.",
             hint="Check that it runs and that the gateway can reach it; nothing is let through until it answers.",

@@ -6,6 +6,7 @@ time that anyone waits for one (INV-9). No query of an aggregate lives here.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -19,7 +20,13 @@ from hoopd.domain.errors import InvalidInput
 from hoopd.store.errors import translated
 
 CONNECT_SECONDS = 5
+RECONNECT_SECONDS = 3.0
+"""After so long the pool begins anew with its waits between attempts, which grow: so however long the store was away,
+the gateway sees within seconds that it is back."""
 STATEMENT_SECONDS = 30
+
+# What the pool warns of, at each attempt, is said once by those who need the store.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def conninfo(dsn: str, **settings: str | int) -> str:
@@ -57,6 +64,7 @@ class Store:
             min_size=1,
             max_size=max_size,
             timeout=timeout,
+            reconnect_timeout=RECONNECT_SECONDS,
             check=AsyncConnectionPool.check_connection,
             open=False,
             name="store",

@@ -90,3 +90,9 @@ def test_text_that_is_no_dsn_is_one_sentence() -> None:
 
 def test_what_the_dsn_says_wins_over_the_defaults() -> None:
     assert "connect_timeout=60" in conninfo("dbname=x connect_timeout=60")
+
+
+def test_it_looks_for_a_store_that_was_away_for_long_as_often_as_at_first(unused_tcp_port: int) -> None:
+    """The pool's waits between attempts double, for minutes unless it is told to begin anew."""
+    store = Store(f"postgresql://u:p@127.0.0.1:{unused_tcp_port}/d")
+    assert store._pool.reconnect_timeout <= 5
