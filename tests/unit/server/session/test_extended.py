@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hoopd.domain.decision import Outcome
 from hoopd.session.state import Phase
 from hoopd.sql.facts import Effect
@@ -239,3 +241,20 @@ def _prepared(play: Play, one: object = None, name: str = "s1") -> None:
 
 def frontend_describe() -> bytes:
     return encode("D", b"Ss1\0")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [parse("select 1", "n" * 64), bind("n" * 64, "s1"), bind("", "n" * 64), execute("n" * 64)]
+    + [encode(kind, what + b"n" * 64 + b"\0") for kind in "DC" for what in (b"S", b"P")],
+    ids=["parse", "bind portal", "bind statement", "execute", "describe S", "describe P", "close S", "close P"],
+)
+def test_names_that_the_server_would_cut_are_refused(message: bytes) -> None:
+    """INV-1: the server tells names apart by 63 bytes, so a longer one could run what another was judged for."""
+    with Play() as play:
+        _prepared(play)
+        play.client(message)
+        assert play.said() == ["server P hoopd_refused hoopd refused this statement"]
+        play.client(SYNC).skip()
+        play.server(failure("42601", "syntax error"), ready())
+        assert play.said() == ["client E 42622 names of statements and portals have 63 bytes at most", "client Z I"]
