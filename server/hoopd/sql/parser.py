@@ -30,6 +30,8 @@ _PLAIN_BYTES = 300
 """Text this short cannot nest deeply enough to matter, so it is not scanned first."""
 _PYTHON_FRAMES = 9000
 """Recursion allowed while a deep tree is decoded and walked; past it 54001."""
+_CALLERS = 1000
+"""Frames of whoever asks for judgement, for ``allow_deep_recursion``; Python's own limit, so that it is not less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +127,25 @@ def _name(number: int) -> str:
 
 @contextmanager
 def deep_recursion() -> Iterator[None]:
-    """Let Python recurse deeper for a while, wherever on the stack the caller stands. Not for I/O or waiting."""
+    """Let Python recurse deeper for a while, wherever on the stack the caller stands. Not for I/O or waiting.
+
+    In one thread only, unless ``allow_deep_recursion`` was called before: the limit is that of the whole process.
+    """
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, _PYTHON_FRAMES + _frames()))
     try:
         yield
     finally:
         sys.setrecursionlimit(before)
+
+
+def allow_deep_recursion() -> None:
+    """Let every thread of this process recurse that deep from now on.
+
+    The limit is one for all threads: of two in ``deep_recursion`` the first to leave would take it from the other half
+    way, which would then call an innocent statement too deep. After this neither changes it.
+    """
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), _PYTHON_FRAMES + _CALLERS))
 
 
 def _frames() -> int:

@@ -1,6 +1,9 @@
 """Borders, limits and errors of parsing."""
 
+import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from postgast import native
@@ -107,6 +110,62 @@ def test_deep_text_is_judged_from_deep_in_the_stack() -> None:
     before = sys.getrecursionlimit()
     assert down(300) == 1
     assert sys.getrecursionlimit() == before
+
+
+def test_of_two_threads_the_first_to_leave_takes_no_depth_from_the_other() -> None:
+    before = sys.getrecursionlimit()
+    inside, left = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with parser.deep_recursion():
+            assert inside.wait(60)
+        left.set()
+
+    def second() -> int:
+        with parser.deep_recursion():
+            inside.set()
+            assert left.wait(60)
+            return down(5000)
+
+    def down(levels: int) -> int:
+        return down(levels - 1) if levels else 0
+
+    try:
+        parser.allow_deep_recursion()
+        with ThreadPoolExecutor(2) as pool:
+            other = pool.submit(first)
+            assert pool.submit(second).result() == 0
+            other.result()
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def test_the_deepest_texts_fit_the_stack_of_a_thread() -> None:
+    """INV-9: where the system gives threads less than a process (2 MiB with ``ulimit -s unlimited``, of glibc)."""
+    script = """
+import sys, threading
+from hoopd.sql import parser
+def work():
+    parser.allow_deep_recursion()
+    for text in DEEP:
+        assert parser.parse(text)
+    print("parsed")
+threading.stack_size(1 << 20)
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+    deep = [
+        "select " + "||".join(["'a'"] * 1400),
+        "select " + "(" * 240 + "1" + ")" * 240,
+        "select 1" + " union select 1" * 1200,
+        "select * from " + "(select * from " * 140 + "t" + ") a" * 140,
+        "select " + "not " * 1400 + "true",
+        "select " + "case when true then " * 240 + "1" + " end" * 240,
+        "select * from t" + " join t b on true" * 1400,
+    ]
+    told = subprocess.run([sys.executable, "-c", script.replace("DEEP", repr(deep))], capture_output=True, text=True)
+    assert (told.returncode, told.stdout) == (0, "parsed\n"), told.stderr
 
 
 def test_tokens_are_the_scanners_own() -> None:
