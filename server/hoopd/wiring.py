@@ -20,6 +20,7 @@ from hoopd.policy.loading import load
 from hoopd.recording.journal import Sync
 from hoopd.recording.keys import RecordKeys, load_keys
 from hoopd.recording.recorder import Recorder
+from hoopd.rpc.masks import ViewerMasks
 from hoopd.rpc.server import GRACE_SECONDS, RpcServer
 from hoopd.runtime import clock
 from hoopd.runtime.gateway import Gateway, Services
@@ -109,7 +110,8 @@ async def serving(settings: Settings, store_dsn: str, *, migrating: bool) -> Asy
         async with _parts(settings, store, policies, verifier, record_keys, secret) as services:
             audit = Audit(store, record_keys, services.recorder.holds)
             gateway = Gateway(services)
-            server = RpcServer(gateway, audit, services.broker, verifier, oidc)
+            masks = ViewerMasks(policies, {name: each.connection for name, each in services.targets.items()})
+            server = RpcServer(gateway, audit, services.broker, verifier, oidc, masks)
             port = await server.start(settings.listen, settings.tls.cert, settings.tls.key)
             try:
                 yield Serving(settings.host, port, services, audit)

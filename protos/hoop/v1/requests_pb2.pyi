@@ -230,6 +230,9 @@ class Request(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    SQL_MASKED_FIELD_NUMBER: _builtins.int
+    REDACTED_FIELD_NUMBER: _builtins.int
+    MASKED_COLUMNS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     state: _builtins.str
     session: _builtins.str
@@ -252,6 +255,10 @@ class Request(_message.Message):
     policy_version: _builtins.int
     message: _builtins.str
     """Why it ended, for people; empty while it is open."""
+    sql_masked: _builtins.bool
+    """Literals of sql that meet columns masked for the caller are replaced by '****'. Of parameters each says so itself."""
+    redacted: _builtins.bool
+    """A credential stood in the statement; sql has its keyed hash."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -269,6 +276,10 @@ class Request(_message.Message):
     @_builtins.property
     def batch(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequestFacts]:
         """Facts of each statement of a batch, in order."""
+
+    @_builtins.property
+    def masked_columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """"public.customers.card_number": the masked columns that something hidden from the caller meets, as far as known."""
 
     def __init__(
         self,
@@ -301,10 +312,13 @@ class Request(_message.Message):
         policy_version: _builtins.int = ...,
         batch: _abc.Iterable[Global___RequestFacts] | None = ...,
         message: _builtins.str = ...,
+        sql_masked: _builtins.bool = ...,
+        redacted: _builtins.bool = ...,
+        masked_columns: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "principal", b"principal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "batch", b"batch", "can_decide", b"can_decide", "cannot_decide_because", b"cannot_decide_because", "connection", b"connection", "created_us", b"created_us", "database", b"database", "digest", b"digest", "expires_us", b"expires_us", "facts", b"facts", "hold_until_us", b"hold_until_us", "id", b"id", "labels", b"labels", "message", b"message", "params", b"params", "policy_version", b"policy_version", "principal", b"principal", "reason", b"reason", "role", b"role", "rules", b"rules", "search_path", b"search_path", "seats", b"seats", "session", b"session", "sql", b"sql", "state", b"state", "statement", b"statement", "transaction", b"transaction", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "batch", b"batch", "can_decide", b"can_decide", "cannot_decide_because", b"cannot_decide_because", "connection", b"connection", "created_us", b"created_us", "database", b"database", "digest", b"digest", "expires_us", b"expires_us", "facts", b"facts", "hold_until_us", b"hold_until_us", "id", b"id", "labels", b"labels", "masked_columns", b"masked_columns", "message", b"message", "params", b"params", "policy_version", b"policy_version", "principal", b"principal", "reason", b"reason", "redacted", b"redacted", "role", b"role", "rules", b"rules", "search_path", b"search_path", "seats", b"seats", "session", b"session", "sql", b"sql", "sql_masked", b"sql_masked", "state", b"state", "statement", b"statement", "transaction", b"transaction", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -63,8 +63,8 @@ class StatementFacts:
 class Meeting:
     """Literals and parameters that are compared with, written to or computed with the same columns.
 
-    ``spans`` are half-open ranges of characters in the snapshot's ``sql``, ``params`` numbers from 1, ``columns`` schema,
-    table and column of each. ``anything``: they may meet other columns too, since what runs could not be followed.
+    ``spans`` are half-open ranges of characters in the snapshot's ``sql``, ``params`` numbers from 1, ``columns`` the
+    schema, table and column of each. ``anything``: they may meet others too, since what runs could not be followed.
     """
 
     spans: tuple[tuple[int, int], ...]

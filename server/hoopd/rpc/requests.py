@@ -6,7 +6,7 @@ without one that was got for approving there is no decision (INV-6).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -18,9 +18,11 @@ from hoopd.approvals.broker import Broker, DecideResult
 from hoopd.approvals.lifecycle import OPEN_STATES, objection
 from hoopd.approvals.people import Person, may_see, name_of, reviewer_of
 from hoopd.approvals.quorum import Seated, seat
+from hoopd.approvals.sight import Sight, seen, whole
 from hoopd.approvals.snapshots import digest
 from hoopd.domain.errors import InvalidInput, NotSignedIn
 from hoopd.domain.ids import RequestId, statement_id
+from hoopd.domain.mask import MaskRule
 from hoopd.domain.principal import Principal
 from hoopd.domain.request import Request, RequestState, StatementFacts, Verdict, Word
 from hoopd.identity.settings import Purpose
@@ -37,12 +39,19 @@ class ApprovalVerifier(Protocol):
     async def verify(self, token: str, purpose: Purpose) -> Principal: ...
 
 
+class Masks(Protocol):
+    """What ``hoopd.rpc.masks.ViewerMasks`` does."""
+
+    def masks_for(self, viewer: Principal, connection: str) -> Sequence[MaskRule] | None: ...
+
+
 class RequestsServicer(requests_pb2_grpc.RequestsServicer):
     """What reviewers and requesters call. Errors are translated by ``rpc.authentication``."""
 
-    def __init__(self, broker: Broker, tokens: ApprovalVerifier) -> None:
+    def __init__(self, broker: Broker, tokens: ApprovalVerifier, masks: Masks) -> None:
         self._broker = broker
         self._tokens = tokens
+        self._masks = masks
 
     async def List(self, request: pb.ListRequestsRequest, context: Context) -> pb.ListRequestsResponse:
         viewer = principal_of(context)
@@ -82,16 +91,24 @@ class RequestsServicer(requests_pb2_grpc.RequestsServicer):
         return await self._tokens.verify(token, Purpose.approval)
 
     def _answer(self, said: DecideResult, reviewer: Principal) -> pb.DecideResponse:
-        seen = said.request if may_see(said.request, reviewer) else None
-        shown = self._message(seen, reviewer) if seen else pb.Request(id=said.request.id)
+        visible = may_see(said.request, reviewer)
+        shown = self._message(said.request, reviewer) if visible else pb.Request(id=said.request.id)
         return pb.DecideResponse(request=shown, result=said.result, message=said.message)
 
     def _message(self, request: Request, viewer: Principal) -> pb.Request:
-        return message(request, viewer, self._broker.now())
+        snapshot = request.snapshot
+        if viewer.key == (snapshot.issuer, snapshot.subject):
+            sight = whole(snapshot)
+        else:
+            sight = seen(snapshot, self._masks.masks_for(viewer, snapshot.connection))
+        return message(request, viewer, sight, self._broker.now())
 
 
-def message(request: Request, viewer: Principal, now: datetime) -> pb.Request:
-    """A request as ``viewer`` is shown it: whole, and whether they may approve it at ``now``."""
+def message(request: Request, viewer: Principal, sight: Sight, now: datetime) -> pb.Request:
+    """A request as ``viewer`` is shown it: nothing but what ``sight`` hides is left out; and if they may approve now.
+
+    The digest is that of the whole, since that is what would run (INV-5).
+    """
     snapshot = request.snapshot
     why_not = objection(request, reviewer_of(viewer), Verdict.approve, now)
     first = snapshot.facts[0] if snapshot.facts else None
@@ -106,8 +123,11 @@ def message(request: Request, viewer: Principal, now: datetime) -> pb.Request:
         database=snapshot.database,
         role=snapshot.role,
         search_path=snapshot.search_path,
-        sql=snapshot.sql,
-        params=[pb.Param(type=p.type, value=p.value, masked=p.masked) for p in snapshot.params],
+        sql=sight.sql,
+        sql_masked=sight.sql_masked,
+        masked_columns=sight.columns,
+        redacted=snapshot.redacted,
+        params=[pb.Param(type=p.type, value=p.value, masked=p.masked) for p in sight.params],
         facts=_facts(first) if first else None,
         batch=[_facts(each) for each in snapshot.facts],
         rules=snapshot.rules,

@@ -14,7 +14,7 @@ from hoopd.identity import OidcSettings, TokenVerifier
 from hoopd.rpc.audit import AuditServicer
 from hoopd.rpc.authentication import Authentication
 from hoopd.rpc.gateway import GatewayService
-from hoopd.rpc.requests import RequestsServicer
+from hoopd.rpc.requests import Masks, RequestsServicer
 from hoopd.rpc.tunnel import TunnelService
 from hoopd.runtime.gateway import Gateway
 from hoopd.store.audit import Audit
@@ -36,12 +36,18 @@ class RpcServer:
     """Serves everything that ``protos/hoop/v1`` names, over TLS only."""
 
     def __init__(
-        self, gateway: Gateway, audit: Audit, broker: Broker, verifier: TokenVerifier, oidc: OidcSettings
+        self,
+        gateway: Gateway,
+        audit: Audit,
+        broker: Broker,
+        verifier: TokenVerifier,
+        oidc: OidcSettings,
+        masks: Masks,
     ) -> None:
         self._server = grpc.aio.server(interceptors=[Authentication(verifier)], options=_OPTIONS)
         gateway_pb2_grpc.add_GatewayServicer_to_server(GatewayService(gateway, oidc), self._server)
         tunnel_pb2_grpc.add_TunnelServicer_to_server(TunnelService(gateway), self._server)
-        requests_pb2_grpc.add_RequestsServicer_to_server(RequestsServicer(broker, verifier), self._server)
+        requests_pb2_grpc.add_RequestsServicer_to_server(RequestsServicer(broker, verifier, masks), self._server)
         audit_pb2_grpc.add_AuditServicer_to_server(AuditServicer(audit), self._server)
 
     async def start(self, listen: str, cert: Path, key: Path) -> int:

@@ -15,7 +15,8 @@ from hoopd.approvals.repository import CHANNEL
 from hoopd.approvals.snapshots import digest
 from hoopd.dev.oidc import APPROVAL_CLIENT, LOGIN_CLIENT
 from hoopd.domain.principal import Role
-from hoopd.domain.request import RequestState
+from hoopd.domain.request import Meeting, RequestState
+from hoopd.domain.statement import Param
 from hoopd.identity import OidcSettings, Purpose, TokenVerifier, client_factory
 from hoopd.rpc.authentication import Authentication
 from hoopd.rpc.requests import RequestsServicer, micros
@@ -24,7 +25,7 @@ from hoopd.store.migrate import migrate
 from hoopd.store.pool import Store
 from hoopd.store.requests import StoredRequests
 from tests.fixtures.oidc import sign_in
-from tests.fixtures.requests import seats, snapshot
+from tests.fixtures.requests import Masks, mask, seats, snapshot
 
 
 def now():
@@ -34,8 +35,9 @@ def now():
 class Served:
     """A stub for everybody, and the parts behind it."""
 
-    def __init__(self, broker, repository, stub, bearers, alice):
+    def __init__(self, broker, repository, stub, bearers, alice, masks):
         self.broker, self.repository, self.stub, self._bearers, self.alice = broker, repository, stub, bearers, alice
+        self.masks = masks
 
     def metadata(self, caller):
         return (("authorization", f"Bearer {self._bearers[caller]}"),) if caller else ()
@@ -77,8 +79,9 @@ async def served(database, oidc_provider):
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(listener.run()), tasks.create_task(broker.run())]
             await broker.until_ready()
-            async with serving(RequestsServicer(broker, verifier), verifier) as stub:
-                yield Served(broker, repository, stub, bearers, alice)
+            masks = Masks()
+            async with serving(RequestsServicer(broker, verifier, masks), verifier) as stub:
+                yield Served(broker, repository, stub, bearers, alice, masks)
             for task in running:
                 task.cancel()
     finally:
@@ -219,3 +222,55 @@ async def test_a_watch_tells_what_is_open_and_what_changes(served):
     seen = await call.read()
     assert (seen.id, seen.state, seen.message) == (first.id, "cancelled", "cancelled by alice@example.com")
     call.cancel()
+
+
+CARD = ("public", "customers", "card")
+HELD = {
+    "sql": "update customers set card = '4111', name = $1 where id = 3 and card = $2",
+    "params": (Param("text", "n"), Param("text", "4222")),
+    "meets": (Meeting(((28, 34),), (2,), (CARD,)), Meeting(((57, 58),), (), (("public", "customers", "id"),))),
+}
+MASKED = "update customers set card = '****', name = $1 where id = 3 and card = $2"
+
+
+def shown_of(request):
+    params = [(p.value if p.HasField("value") else None, p.masked) for p in request.params]
+    return request.sql, params, request.sql_masked, list(request.masked_columns)
+
+
+async def test_what_meets_a_masked_column_is_hidden_from_who_is_under_the_mask_INV_4(served, token_of):
+    """Whichever way the request comes to them, and whatever roles they have; the digest is that of the whole."""
+    request = await served.raised(**HELD)
+    served.masks.of = dict.fromkeys(("alice", "bob", "dave"), (mask("public.customers.card"),))
+    hidden = (MASKED, [("n", False), (None, True)], True, ["public.customers.card"])
+    typed = (HELD["sql"], [("n", False), ("4222", False)], False, [])
+    one = pb.ShowRequestRequest(id=request.id)
+    assert shown_of(await served("Show", one, "bob")) == hidden
+    assert shown_of(await served("Show", one, "dave")) == hidden
+    assert shown_of(await served("Show", one, "carol")) == typed
+    assert shown_of(await served("Show", one, "alice")) == typed
+    assert shown_of((await served("List", pb.ListRequestsRequest())).requests[0]) == hidden
+    call = served.stub.Watch(pb.WatchRequestsRequest(), metadata=served.metadata("bob"))
+    assert shown_of(await call.read()) == hidden
+    call.cancel()
+    said = await served("Decide", decision(request, await token_of("bob")))
+    assert said.result == "approved"
+    assert shown_of(said.request) == hidden
+    assert said.request.digest == digest(request.snapshot)
+
+
+async def test_where_masks_cannot_be_told_all_that_meets_columns_is_hidden_INV_2(served):
+    request = await served.raised(**HELD)
+    served.masks.known = False
+    sql, params, masked, columns = shown_of(await served("Show", pb.ShowRequestRequest(id=request.id)))
+    assert sql == MASKED.replace("= 3", "= '****'")
+    assert params == [("n", False), (None, True)]
+    assert (masked, columns) == (True, [])
+    assert shown_of(await served("Show", pb.ShowRequestRequest(id=request.id), "alice"))[0] == HELD["sql"]
+
+
+async def test_a_request_says_that_a_credential_was_taken_out_INV_7(served):
+    for redacted in (True, False):
+        request = await served.raised(redacted=redacted)
+        for viewer in ("bob", "alice"):
+            assert (await served("Show", pb.ShowRequestRequest(id=request.id), viewer)).redacted is redacted

@@ -121,3 +121,42 @@ def test_credentials_are_taken_out_of_what_is_shown() -> None:
     made = verdict("alter role x password 'hunter2-secret'")
     assert "hunter2" not in made.sql
     assert "hunter2" not in made.statements[0].sql
+
+
+def met(made: Verdict) -> dict[str, tuple[str, ...]]:
+    """Of each literal that is kept with a request, the columns that it meets."""
+    return {
+        made.sql[start:end]: tuple(".".join(names) for names in meeting.columns)
+        for meeting in made.meets
+        for start, end in meeting.spans
+    }
+
+
+def test_a_review_says_what_its_literals_meet() -> None:
+    """INV-4: whoever is under a mask, so that a mask that is made later, or for others, still hides them."""
+    made = verdict("update people set card = '4111' where id = 3")
+    assert met(made) == {"'4111'": ("public.people.card",), "3": ("public.people.id",)}
+    unmasked = POLICY[: POLICY.index("masks:")]
+    assert met(verdict("update people set card = '4111' where id = 3", policy=unmasked)) == met(made)
+
+
+def test_what_nobody_is_asked_about_is_not_looked_at_for_literals() -> None:
+    assert verdict("select id from people where id = 3").meets == ()
+    assert verdict("drop table people").meets == ()
+
+
+def test_literals_are_found_in_the_text_that_is_kept() -> None:
+    """INV-4, INV-7: a credential in front of them moves their places."""
+    made = verdict(
+        "update things set name = 'host=h password=long-hunter2-secret' where id = 12345; delete from people"
+    )
+    assert made.decision.outcome is Outcome.review
+    assert made.redacted
+    assert "hunter2" not in made.sql
+    assert met(made)["12345"] == ("public.things.id",)
+
+
+def test_a_text_without_credentials_is_not_called_redacted() -> None:
+    """INV-7"""
+    assert not verdict("update things set name = 'x' where id = 1").redacted
+    assert verdict("alter role x password 'hunter2-secret'").redacted
