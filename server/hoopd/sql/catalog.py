@@ -157,9 +157,9 @@ class Catalog:
     temp_schema: str | None = None
     complete: bool = True
     fingerprint: str = ""
-    flows: dict[int, Any] = field(default_factory=dict)
+    flows: dict[int, Any] = field(default_factory=dict, init=False)
     """Kept by ``from_items``: the columns of each relation, with their family's."""
-    resolutions: dict[tuple[str, str, bool], Names] = field(default_factory=dict)
+    resolutions: dict[tuple[str, str, bool], Names] = field(default_factory=dict, init=False)
 
     @classmethod
     def build(cls, rows: Mapping[str, Sequence[Sequence[Any]]], fingerprint: str = "") -> Catalog:
