@@ -33,19 +33,15 @@ app.command()(check)
 app.command()(analyze)
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+CODES = {FAILED: "failed", USAGE: "usage", INTERRUPTED: "interrupted"}
+"""The ``code`` of the JSON error line, for each exit code (docs/json.md)."""
 
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        output.write(f"hoopd {version('hoopctl')}")
-        raise typer.Exit
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 @app.callback()
 def root(
-    _: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
-    ] = False,
+    _: Annotated[bool, typer.Option("--version", help="Print the version and leave; after any command, too.")] = False,
 ) -> None:
     """The gateway in front of PostgreSQL."""
     level = os.environ.get("HOOPD_LOG", "WARNING").upper()
@@ -59,12 +55,14 @@ def run(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
     try:
-        code = app(args=given, standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        if "--version" in given:
+            return _show_version(as_json)
+        code = app(args=given, prog_name="hoopd", standalone_mode=False)
+        return _interrupted(as_json) if code == INTERRUPTED else code if isinstance(code, int) else 0
     except typer.TyperException as problem:
-        return _failed(problem.format_message(), None, as_json, USAGE)
+        return _failed(_sentence(problem), f"see: {_path(problem)} --help", as_json, USAGE)
     except (typer.Abort, KeyboardInterrupt):
-        return INTERRUPTED
+        return _interrupted(as_json)
     except InvalidInput as problem:
         return _failed(problem.message, problem.hint, as_json, USAGE)
     except HoopError as problem:
@@ -81,6 +79,28 @@ def run(arguments: list[str] | None = None) -> int:
         return _unexpected(problem, as_json)
 
 
+def _show_version(as_json: bool) -> int:
+    number = version("hoopctl")
+    if as_json:
+        output.emit({"event": "version", "name": "hoopd", "version": number})
+    else:
+        output.write(f"hoopd {number}")
+    return 0
+
+
+def _sentence(problem: typer.TyperException) -> str:
+    # typer has shown the help of a group that was given nothing by now, and its message is empty.
+    return problem.format_message() or "a command is missing"
+
+
+def _path(problem: typer.TyperException) -> str:
+    return str(getattr(getattr(problem, "ctx", None), "command_path", "hoopd"))
+
+
+def _interrupted(as_json: bool) -> int:
+    return _failed("interrupted", None, as_json, INTERRUPTED)
+
+
 def _first(group: BaseExceptionGroup[HoopError]) -> HoopError:
     inner = group.exceptions[0]
     return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
@@ -95,6 +115,6 @@ def _unexpected(problem: BaseException, as_json: bool) -> int:
 
 def _failed(message: str, hint: str | None, as_json: bool, code: int) -> int:
     if as_json:
-        output.emit({"event": "error", "code": code, "message": message, "hint": hint, "request": None})
+        output.emit({"event": "error", "code": CODES[code], "message": message, "hint": hint, "request": None})
     output.say(f"hoopd: {message}" + (f"\n  {hint}" if hint else ""))
     return code
