@@ -35,7 +35,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One bound parameter; ``value`` None is NULL, ``masked`` says that it is not the value itself."""
+    """One bound parameter; ``value`` None is NULL, unless ``masked`` says that the value itself is hidden."""
 
     type: str
     value: str | None
@@ -81,7 +81,9 @@ class Word:
 class Request:
     """A held statement as the gateway shows it to the caller. Times are UTC.
 
-    ``digest`` names exactly what is shown; ``can_decide`` whether the caller may approve it now.
+    ``digest`` names exactly what would run; ``can_decide`` whether the caller may approve it now. ``sql_masked``:
+    literals of ``sql`` are hidden from the caller, as are parameters that are ``masked``; ``masked_columns`` are what
+    they meet. ``redacted``: a credential in ``sql`` is a keyed hash, for everybody.
     """
 
     id: str
@@ -111,6 +113,9 @@ class Request:
     transaction: str
     policy_version: int
     message: str
+    sql_masked: bool = False
+    redacted: bool = False
+    masked_columns: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -125,6 +130,20 @@ class Request:
     def effects(self) -> tuple[str, ...]:
         """What running all of it can do."""
         return tuple(sorted({effect for facts in self.batch for effect in facts.effects}))
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """What of it is not shown, one sentence for each reason; nothing where it is shown as it was typed."""
+        said = []
+        hidden = ["literals"] if self.sql_masked else []
+        hidden += ["parameters"] if any(param.masked for param in self.params) else []
+        if hidden:
+            columns = f": {', '.join(self.masked_columns)}" if self.masked_columns else ""
+            meet = "meet" if self.masked_columns else "may meet"
+            said.append(f"{' and '.join(hidden)} that {meet} masked columns are hidden from you{columns}")
+        if self.redacted:
+            said.append("a credential in it is recorded as a keyed hash")
+        return tuple(said)
 
     @property
     def deadline(self) -> datetime:
@@ -169,6 +188,9 @@ def as_line(request: Request) -> dict[str, object]:
         "role": request.role,
         "search_path": request.search_path,
         "sql": request.sql,
+        "sql_masked": request.sql_masked,
+        "masked_columns": list(request.masked_columns),
+        "redacted": request.redacted,
         "params": [_plain(param) for param in request.params],
         "facts": _plain(first) if first else None,
         "batch": [_plain(facts) for facts in request.batch],

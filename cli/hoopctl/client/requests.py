@@ -159,6 +159,9 @@ def plain(message: pb.Request) -> Request:
         transaction=message.transaction,
         policy_version=message.policy_version,
         message=message.message,
+        sql_masked=message.sql_masked,
+        redacted=message.redacted,
+        masked_columns=tuple(message.masked_columns),
     )
 
 

@@ -214,5 +214,6 @@ def _fields(request: Request) -> Iterable[str]:
     for word in request.words:
         yield f"said         {word.by.name}: {word.verdict} {rfc3339(word.at)}  {word.comment}".rstrip()
     for number, param in enumerate(request.params, 1):
-        value = "NULL" if param.value is None else repr(param.value)
+        value = repr(param.value) if param.value is not None else "hidden" if param.masked else "NULL"
         yield f"${number:<11} {param.type} = {value}" + (" (masked)" if param.masked else "")
+    yield from (f"attention    {why}" for why in request.withheld)

@@ -24,6 +24,7 @@ HIDDEN = Style(color="black", bgcolor="yellow", bold=True)
 MARK = Style(color="yellow", reverse=True)
 HEADING = Style(bold=True, underline=True)
 DIM = Style(dim=True)
+WITHHELD = Style(color="yellow", bold=True)
 ENDED = Style(color="white", bgcolor="grey37", bold=True)
 
 ENVIRONMENT_STYLE = {
@@ -209,7 +210,7 @@ def _statement(request: Request) -> list[Text]:
         title.append(f", {len(request.batch)} statements", "bold")
     if hidden:
         title.append(" ").append(f" {hidden} HIDDEN CHARACTER{'S' if hidden > 1 else ''} ", HIDDEN)
-    return [title, statement(sql)]
+    return [title, *(safe(f"{why[0].upper()}{why[1:]}.", WITHHELD) for why in request.withheld), statement(sql)]
 
 
 def _parameters(request: Request) -> list[Text]:
@@ -221,7 +222,7 @@ def _parameters(request: Request) -> list[Text]:
 def _parameter(number: int, param: Param) -> Text:
     line = styled(f"${number} ", "bold").append_text(safe(param.type, DIM)).append(" = ")
     if param.value is None:
-        return line.append("NULL", "bold")
+        return line.append("hidden from you", WITHHELD) if param.masked else line.append("NULL", "bold")
     line.append_text(statement(param.value) if param.value else styled("(empty text)", DIM))
     return line.append(" (masked)", DIM) if param.masked else line
 

@@ -4,8 +4,11 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 
-from hoopctl.requests import Param, Person, Seat, Word, as_line
+import pytest
+
+from hoopctl.requests import STATES, Param, Person, Seat, Word, as_line
 from tests.fixtures.inbox import START, request
+from tests.fixtures.json_docs import PAGE, documented
 
 
 def test_the_line_has_the_fields_of_the_contract_and_cuts_nothing():
@@ -60,3 +63,46 @@ def test_words_are_told_with_their_time():
     assert as_line(request(words=(said,)))["approvals"] == [
         {"verdict": "approve", "by": "bob", "comment": "fine", "at": "2025-03-01T12:00:00.000000Z"}
     ]
+
+
+def test_the_line_is_that_of_the_page():
+    assert documented("hoopctl requests list") == {"one for each": set(as_line(request()))}
+    text = PAGE.read_text(encoding="utf-8")
+    assert [state for state in STATES if f"`{state}`" not in text] == []
+
+
+def test_what_is_hidden_is_in_the_line():
+    """INV-4, INV-7"""
+    line = as_line(request(sql="'****'", sql_masked=True, masked_columns=("a.b.c",), redacted=True))
+    assert [line[name] for name in ("sql_masked", "masked_columns", "redacted")] == [True, ["a.b.c"], True]
+    line = as_line(request())
+    assert [line[name] for name in ("sql_masked", "masked_columns", "redacted")] == [False, [], False]
+
+
+HIDDEN = (Param("text", None, True),)
+CARD = "public.customers.card_number"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ()),
+        ({"params": (Param("text", None, False),)}, ()),
+        (
+            {"sql_masked": True, "masked_columns": (CARD,)},
+            (f"literals that meet masked columns are hidden from you: {CARD}",),
+        ),
+        (
+            {"params": HIDDEN, "masked_columns": (CARD, "a.b.c")},
+            (f"parameters that meet masked columns are hidden from you: {CARD}, a.b.c",),
+        ),
+        (
+            {"sql_masked": True, "params": HIDDEN, "masked_columns": (CARD,)},
+            (f"literals and parameters that meet masked columns are hidden from you: {CARD}",),
+        ),
+        ({"sql_masked": True}, ("literals that may meet masked columns are hidden from you",)),
+        ({"redacted": True}, ("a credential in it is recorded as a keyed hash",)),
+    ],
+)
+def test_it_says_what_is_not_shown_INV_4(changes, said):
+    assert request(**changes).withheld == said

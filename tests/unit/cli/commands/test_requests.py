@@ -9,7 +9,9 @@ from hoopctl.commands.requests import beginning, described
 from hoopctl.errors import ExitCode
 from hoopctl.output import printable
 from hoopd.domain.request import RequestState
+from hoopd.domain.statement import Param
 from tests.fixtures.inbox import request as made
+from tests.fixtures.json_docs import documented
 from tests.fixtures.oidc import confirm, post
 from tests.fixtures.requests import seats
 
@@ -85,6 +87,7 @@ async def test_approve_signs_in_on_the_spot(gateway, hoopctl):
     done = await decided(hoopctl, gateway, "approve", request, "bob", "--comment", "go")
     assert done.code == 0
     assert done.lines[-1] == {"event": "approved", "request": request.id, "state": "approved", "message": None}
+    assert set(done.lines[-1]) == documented("hoopctl requests approve")["approved"]
     stored = await gateway.repository.get(request.id)
     assert [(word.by.email, word.comment) for word in stored.words] == [("bob@example.com", "go")]
 
@@ -183,3 +186,15 @@ def test_no_text_of_the_requester_s_passes_for_a_field():
     assert "rule         allowed by everybody" not in lines
     assert all(line.startswith("    ") for line in lines[lines.index("") + 1 :])
     assert all(printable(line) == line for line in lines)
+
+
+async def test_show_says_what_is_hidden_INV_4(gateway, run):
+    params = (Param("text", None, masked=True), Param("text", None))
+    request = await gateway.raised(params=params, redacted=True)
+    shown = (await run("show", request.id)).out
+    assert "text = hidden (masked)" in shown
+    assert "text = NULL" in shown
+    assert "attention    parameters that may meet masked columns are hidden from you" in shown
+    assert "attention    a credential in it is recorded as a keyed hash" in shown
+    (line,) = (await run("show", request.id, "--json")).lines
+    assert line["redacted"] is True

@@ -129,11 +129,32 @@ def test_the_body_has_everything_a_reviewer_decides_on():
         assert told in drawn
 
 
+def test_what_is_hidden_from_the_reviewer_is_marked_INV_4():
+    masked = request(
+        sql="select id from customers where card_number = '****'",
+        sql_masked=True, masked_columns=("public.customers.card_number",), params=(Param("text", None, True),),
+    )  # fmt: skip
+    drawn = " ".join(rendered(body(masked)).split())
+    assert (
+        "Literals and parameters that meet masked columns are hidden from you: public.customers.card_number." in drawn
+    )
+    assert "$1 text = hidden from you" in drawn
+    assert "NULL" not in drawn
+    assert "hidden from you" not in rendered(body(request()))
+
+
+def test_that_a_credential_was_taken_out_is_told_INV_7():
+    told = "A credential in it is recorded as a keyed hash."
+    assert told in rendered(body(request(redacted=True)))
+    assert told not in rendered(body(request()))
+
+
 def test_nothing_of_a_request_reaches_the_terminal_unescaped():
     nasty = request(
         connection=NASTY, labels={NASTY: NASTY}, reason=NASTY, sql=NASTY, params=(Param(NASTY, NASTY, False),),
         rules=(NASTY,), application=NASTY, role=NASTY, database=NASTY, search_path=NASTY, message=NASTY, state="void",
         batch=(Facts(NASTY, (NASTY,), (NASTY,), (NASTY,), NASTY),), cannot_decide_because=NASTY,
+        sql_masked=True, masked_columns=(NASTY,),
     )  # fmt: skip
     for drawn in (head(nasty, START), body(nasty), row(nasty, START), environment_mark(nasty)):
         text = rendered(drawn, 10_000)
