@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from hoopd.domain.decision import Decision, Outcome
 from hoopd.domain.events import (
     Event,
+    NoticeSeen,
     RowsReturned,
     StatementDecided,
     StatementFinished,
@@ -27,9 +28,12 @@ from hoopd.session.results import ResultRelay
 from hoopd.session.state import Move, Phase, move
 from hoopd.session.tables import Expected, Portal, Prepared, Running
 
-
 FRAME_BYTES = 100
 """What a frame takes in memory beside its body, about."""
+
+KEPT_NOTICES = 100
+NOTICE_CHARACTERS = 2_000
+"""Of one statement's notices, and of the words of each: the client gets all of them, the record so many (INV-9)."""
 
 
 @dataclass(slots=True)
@@ -66,7 +70,6 @@ class Core:
     unsynced: bool = False
     barrier_ahead: bool = False
     read_back_due: bool = False
-    drain_for: bool = False
     masking: bool = False
     tickets: int = 0
     numbers: int = 0
@@ -146,6 +149,16 @@ class Core:
         if chunk is not None:
             columns, rows, not_kept = chunk
             self.record(RowsReturned(running.number, columns, rows, not_kept))
+
+    def noticed(self, running: Running, fields: ErrorFields) -> None:
+        """Record a notice as the client was given it."""
+        if running.ended or running.notices >= KEPT_NOTICES:
+            return
+        running.notices += 1
+        words = (
+            fields.message if running.notices < KEPT_NOTICES else "more notices went to the client and were not kept"
+        )
+        self.record(NoticeSeen(running.number, fields.severity, fields.sqlstate, words[:NOTICE_CHARACTERS]))
 
     def finish(
         self, running: Running, outcome: StatementOutcome, *, tag: str = "", sqlstate: str = "", message: str = ""

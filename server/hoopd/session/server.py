@@ -64,10 +64,15 @@ def _expected(core: Core, frame: Frame) -> None:
 
 
 def _notice(core: Core, frame: Frame) -> None:
-    if isinstance(core.expected[0] if core.expected else None, ExpectSetting):
+    head = core.expected[0] if core.expected else None
+    if isinstance(head, ExpectSetting):
         return
-    fields = values.notice(core, parse_error(frame.body))
-    core.to_client(frame.data if fields is None else backend.make_notice(fields))
+    fields = parse_error(frame.body)
+    shown = values.notice(core, fields)
+    core.to_client(frame.data if shown is None else backend.make_notice(shown))
+    running = _current(head) if head is not None else None
+    if running is not None:
+        core.noticed(running, shown or fields)
 
 
 def _notification(core: Core, frame: Frame) -> None:

@@ -53,6 +53,7 @@ class Running:
     judged: JudgedStatement
     relay: ResultRelay
     request: RequestId | None = None
+    notices: int = 0
     ended: bool = False
 
 

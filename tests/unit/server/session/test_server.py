@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from hoopd.domain.events import NoticeSeen
+from hoopd.domain.ids import StatementNo
+from hoopd.pgwire.errors import ErrorFields
+from hoopd.pgwire.framing import Frame
+from hoopd.session import commands, events
+from hoopd.session.core import KEPT_NOTICES, NOTICE_CHARACTERS
 from tests.unit.server.session.play import Play, columns, complete, encode, facts, failure, query, ready, row, verdict
 
 
@@ -17,6 +23,32 @@ def test_each_statement_of_a_batch_has_its_own_end() -> None:
             "record StatementFinished error",
             "client Z I",
         ]
+
+
+def _noticed(play: Play, *words: str) -> list[NoticeSeen]:
+    """What the record keeps of notices with these words."""
+    frames = [Frame("N", ErrorFields("WARNING", "01000", each).encode()) for each in words]
+    out = [command for frame in frames for command in play.machine.receive(events.ServerSent(frame))]
+    assert sum(isinstance(command, commands.ToClient) for command in out) == len(words), "the client gets all of them"
+    return [c.event for c in out if isinstance(c, commands.Record) and isinstance(c.event, NoticeSeen)]
+
+
+def test_notices_of_a_statement_are_recorded_as_the_client_sees_them() -> None:
+    with Play() as play:
+        play.client(query("select 1")).judged(verdict(facts("select 1"))).skip()
+        assert _noticed(play, "careful") == [NoticeSeen(StatementNo(1), "WARNING", "01000", "careful")]
+        play.server(complete("SELECT 0"), ready()).skip()
+        assert _noticed(play, "nobody's") == []
+
+
+def test_a_flood_of_notices_does_not_fill_the_record() -> None:
+    """INV-9, THREATS 23."""
+    with Play() as play:
+        play.client(query("select 1")).judged(verdict(facts("select 1"))).skip()
+        kept = _noticed(play, *["x" * 5_000] * (KEPT_NOTICES + 10))
+        assert len(kept) == KEPT_NOTICES
+        assert kept[-1].message == "more notices went to the client and were not kept"
+        assert max(len(each.message) for each in kept) == NOTICE_CHARACTERS
 
 
 def test_a_pinned_setting_that_changes_ends_the_session() -> None:

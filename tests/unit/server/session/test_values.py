@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hoopd.pgwire import backend
 from hoopd.pgwire.errors import ErrorFields
+from hoopd.pgwire.framing import Frame
+from hoopd.session import events
 from tests.unit.server.session.play import Play, encode, facts, failure, query, ready, verdict
 from tests.unit.server.session.test_results import MASKED, SQL
 
@@ -40,7 +42,16 @@ def test_the_words_of_a_notice_are_withheld_where_masked_columns_are_in_reach() 
     with Play() as play:
         _running(play)
         play.server(backend.make_notice(ErrorFields("NOTICE", "00000", "card 4111111111111111")))
-        assert not [line for line in play.said() if "4111" in line]
+        said = play.said()
+        assert said[-1] == "record NoticeSeen"
+        assert not [line for line in said if "4111" in line]
+
+
+def test_the_record_keeps_no_words_of_a_notice_that_the_client_may_not_see() -> None:
+    with Play() as play:
+        _running(play)
+        notice = Frame("N", ErrorFields("NOTICE", "00000", "card 4111111111111111").encode())
+        assert "4111" not in str(play.machine.receive(events.ServerSent(notice)))
 
 
 def _running(play: Play) -> None:
