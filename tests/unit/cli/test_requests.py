@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from hoopctl.requests import STATES, Param, Person, Seat, Word, as_line
+from hoopctl.requests import Param, Person, Seat, Word, as_line
 from tests.fixtures.inbox import START, request
-from tests.fixtures.json_docs import PAGE, documented
 
 
 def test_the_line_has_the_fields_of_the_contract_and_cuts_nothing():
@@ -63,12 +62,6 @@ def test_words_are_told_with_their_time():
     assert as_line(request(words=(said,)))["approvals"] == [
         {"verdict": "approve", "by": "bob", "comment": "fine", "at": "2025-03-01T12:00:00.000000Z"}
     ]
-
-
-def test_the_line_is_that_of_the_page():
-    assert documented("hoopctl requests list") == {"one for each": set(as_line(request()))}
-    text = PAGE.read_text(encoding="utf-8")
-    assert [state for state in STATES if f"`{state}`" not in text] == []
 
 
 def test_what_is_hidden_is_in_the_line():
