@@ -32,10 +32,17 @@ _SINCE = typer.Option(
     "--since", metavar="TIME", help="From then on: 2h, 3d, or 2026-03-01[T12:00[Z]] (UTC).", show_default=False
 )
 _UNTIL = typer.Option("--until", metavar="TIME", help="Before then; as --since.", show_default=False)
-_LIMIT = typer.Option("--limit", min=1, max=100_000, help="At most so many, the newest.")
+_LIMIT = typer.Option("--limit", metavar="N", min=1, max=100_000, help="At most so many, the newest.")
 _SPEED = typer.Option("--speed", min=0.01, metavar="N", help="So many times as fast as it was.")
 _MAX_PAUSE = typer.Option("--max-pause", metavar="TIME", help="Wait no longer than this between two events.")
 _NO_WAIT = typer.Option("--no-wait", help="Do not wait at all.")
+_SESSION = typer.Argument(metavar="SESSION", help="Its id, as `hoopctl audit search` shows it.", show_default=False)
+_EITHER = typer.Argument(
+    metavar="ID", help="A session's id, or a statement's: s-4cl6k37s5tsh or s-4cl6k37s5tsh/1.", show_default=False
+)
+_ONE_OR_ALL = typer.Argument(
+    metavar="SESSION", help="Its id; without it, every session that you may see.", show_default=False
+)
 
 
 @app.callback()
@@ -56,7 +63,10 @@ def search(
     until: Annotated[str, _UNTIL] = "",
     limit: Annotated[int, _LIMIT] = 50,
 ) -> None:
-    """Find statements, newest first: your own, or everyone's if you are an auditor."""
+    """Find statements, newest first.
+
+    Your own, or everyone's if you are an auditor or an admin.
+    """
     asked = invocation(ctx)
     _one_of("--decision", decision, DECISIONS)
     _one_of("--outcome", outcome, OUTCOMES)
@@ -76,7 +86,7 @@ def search(
 
 
 @app.command()
-def show(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="SESSION|STATEMENT")]) -> None:
+def show(ctx: typer.Context, name: Annotated[str, _EITHER]) -> None:
     """Show a session with its statements, or one statement whole."""
     run(_show(invocation(ctx), name))
 
@@ -84,14 +94,14 @@ def show(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="SESSIO
 @app.command()
 def replay(
     ctx: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="SESSION")],
+    session: Annotated[str, _SESSION],
     speed: Annotated[float, _SPEED] = 1.0,
     max_pause: Annotated[str, _MAX_PAUSE] = "2s",
     no_wait: Annotated[bool, _NO_WAIT] = False,
 ) -> None:
-    """Tell a session again: statements, decisions, approvals and masked results, in its own time.
+    """Tell a session again, in its own time.
 
-    With --json there is no waiting.
+    Its statements, decisions, approvals and masked results. With --json there is no waiting.
     """
     asked = invocation(ctx)
     longest = 0.0 if no_wait or asked.json else seconds("--max-pause", max_pause)
@@ -99,12 +109,11 @@ def replay(
 
 
 @app.command()
-def verify(
-    ctx: typer.Context, session: Annotated[str, typer.Argument(metavar="SESSION", show_default=False)] = ""
-) -> None:
-    """Verify a session's record, or all that you may see: the chain, the seal, and what search shows of it.
+def verify(ctx: typer.Context, session: Annotated[str, _ONE_OR_ALL] = "") -> None:
+    """Prove that the record is what was recorded.
 
-    Exits with 7 when one is not what was recorded, and names its first bad event.
+    Computes the chain and the seal of each session again, and compares what search shows of it. Exits with 7 when one
+    is not what was recorded, and names its first bad event.
     """
     run(_verify(invocation(ctx), session))
 

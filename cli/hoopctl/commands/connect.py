@@ -33,10 +33,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _NAME = typer.Argument(metavar="NAME", help="The connection, as `hoopctl connections` lists it.", show_default=False)
 _COMMAND = typer.Argument(
-    metavar="[-- COMMAND...]", help="Run this inside the tunnel, which ends with it.", show_default=False
+    metavar="-- COMMAND", help="Run this inside the tunnel, which ends with it.", show_default=False
 )
 _PORT = typer.Option(
     "--port",
+    metavar="PORT",
     min=0,
     max=65535,
     help="Local port; 0 is any free one. Without it: the one of last time.",
@@ -55,8 +56,8 @@ def connect(
 ) -> None:
     """Open a tunnel to a connection on a local port.
 
-    It stays open until Ctrl-C. With `-- psql`, or any other command, the command runs with PGHOST, PGPORT, PGUSER,
-    PGPASSWORD, PGDATABASE and PGSSLMODE set, and the tunnel ends with it.
+    It stays open until Ctrl-C, and prints the settings to paste into an editor. With `-- psql`, or any other command,
+    the command runs with PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE and PGSSLMODE set, and the tunnel ends with it.
     """
     asked = invocation(ctx)
     if command and asked.json:

@@ -19,9 +19,10 @@ def demo(
     ctx: typer.Context,
     stay: Annotated[bool, typer.Option("--stay", help="Keep the stack up afterwards, and say what to try.")] = False,
     policy: Annotated[
-        Path | None, typer.Option("--policy", help="Tell it under another policy.", exists=True, dir_okay=False)
+        Path | None,
+        typer.Option("--policy", metavar="FILE", help="Tell it under another policy.", exists=True, dir_okay=False),
     ] = None,
-    directory: Annotated[Path | None, typer.Option("--dir", help="Keep the stack's files in this directory.")] = None,
+    directory: Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="Keep the stack's files here.")] = None,
     reviewer: Annotated[str, typer.Option("--reviewer", metavar="NAME", help="Who is asked to approve.")] = "bob",
 ) -> None:
     """Start a stack, sign three people in, and tell the story of the README with the real commands.

@@ -27,7 +27,10 @@ async def _sign_in(asked: Invocation, ca: Path | None) -> Identity:
 
 @app.command()
 def login(ctx: typer.Context, ca: Annotated[Path | None, _CA] = None) -> None:
-    """Sign in to a gateway."""
+    """Sign in to a gateway.
+
+    Shows a link and a code. Open the link in a browser, on this machine or another, and enter the code.
+    """
     asked = invocation(ctx)
     if asked.profile.server is None:
         raise UsageProblem("Which gateway?", hint="hoopctl login --server HOST:PORT")

@@ -25,7 +25,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def review(ctx: typer.Context) -> None:
-    """Open the inbox of held statements."""
+    """Open the inbox of held statements.
+
+    It fills a terminal, and ? shows its keys. For scripts there is `hoopctl requests`.
+    """
     asked = invocation(ctx)
     if asked.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageProblem("The inbox needs a terminal.", hint="For scripts: hoopctl requests list|show|approve|reject")
