@@ -55,7 +55,6 @@ class Limits:
     subscriptions: int = 20_000
     remind_every: timedelta = timedelta(seconds=15)
     sweep_every: timedelta = timedelta(seconds=5)
-    retry_after: timedelta = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,11 +51,6 @@ def eligible_groups(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(group for seats in snapshot.terms.seats for group in seats.groups)
 
 
-def is_eligible(snapshot: Snapshot, person: Person) -> bool:
-    """Whether ``person`` may decide: in a group that is asked, and not the one who asks."""
-    return not same_person(snapshot, person) and bool(eligible_groups(snapshot) & person.groups)
-
-
 def sees_all(principal: Principal) -> bool:
     """Auditors and admins see every request; that gives them no vote."""
     return bool(principal.roles & {Role.auditor, Role.admin})

@@ -18,7 +18,7 @@ class TlsMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Name, labels and address of a target. The credential is not in it: see ``runtime.credentials``."""
+    """Name, labels and address of a target. The credential is not in it: see ``runtime.target``."""
 
     name: str
     host: str

@@ -59,13 +59,6 @@ class Unavailable(HoopError):
     grpc_status = "UNAVAILABLE"
 
 
-class ProtocolViolation(HoopError):
-    """The peer broke PostgreSQL's protocol, or uses a part of it that is refused."""
-
-    sqlstate = "08P01"
-    grpc_status = "INVALID_ARGUMENT"
-
-
 class LimitExceeded(HoopError):
     """A limit of the gateway was met; the message says which (INV-9)."""
 

@@ -1,4 +1,4 @@
-"""A statement's parameters as people and the record see them."""
+"""What a statement meets: its bound parameters as people see them, and the state of its session."""
 
 from __future__ import annotations
 

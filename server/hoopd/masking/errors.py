@@ -1,17 +1,12 @@
 """Which words of the database's errors and notices may be passed on while columns are masked (THREATS 15, INV-4).
 
 PostgreSQL quotes values and whole rows in DETAIL, in CONTEXT, and in messages (``invalid input syntax for type integer:
-"4111…"``). The SQLSTATE always stays.
+"4111…"``). The SQLSTATE always stays. Which fields go is said in ``pgwire.errors`` (``without_values``).
 """
 
 from __future__ import annotations
 
 from hoopd.masking.plan import MaskPlan
-
-SAFE_FIELDS = frozenset("SVCMPtscdnFLR")
-"""Fields of ErrorResponse and NoticeResponse that hold no values (protocol chapter, 53.8): severity, code, message (see
-``message``), position, names of schema, table, column, type and constraint, and the server's own file, line, routine.
-Detail, hint, context and internal query are not among them."""
 
 
 def message(plan: MaskPlan, sqlstate: str, text: str, position: str | None) -> str:

@@ -1,6 +1,6 @@
 """What the record needs of a store, and the plain rows that pass between the two.
 
-``store.sessions.SessionRepository`` implements ``RecordStore``; nothing here knows PostgreSQL.
+``store.records.Records`` implements ``RecordStore`` and ``RecordReader``; nothing here knows PostgreSQL.
 """
 
 from __future__ import annotations

@@ -26,8 +26,6 @@ HARMLESS = frozenset(
     tcp_keepalives_idle tcp_keepalives_interval tcp_keepalives_count tcp_user_timeout
     hoop.reason""".split()  # noqa: SIM905
 )
-RENAMES = frozenset({"search_path", "role", "session_authorization", "session_replication_role"})
-"""Settings that change what names mean or who acts; taking one back to its default is harmless, and a barrier."""
 _TRUE = re.compile(r"(?:on|1|t|tr|tru|true|y|ye|yes)\Z", re.IGNORECASE)
 _UTF8 = frozenset({"utf8", "unicode"})
 
