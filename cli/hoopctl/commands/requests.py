@@ -27,7 +27,7 @@ _ID = typer.Argument(metavar="ID", help="The request, or the beginning of its id
 _COMMENT = typer.Option("--comment", metavar="TEXT", help="What the requester reads with the decision.")
 _STATE = typer.Option("--state", metavar="STATE", help=f"Only these: {', '.join(STATES)}.", show_default=False)
 _ALL = typer.Option("--all", help="Those that have ended, too.")
-_LIMIT = typer.Option("--limit", min=1, max=1000, help="At most so many, the newest.")
+_LIMIT = typer.Option("--limit", metavar="N", min=1, max=1000, help="At most so many, the newest.")
 
 
 @app.callback()
