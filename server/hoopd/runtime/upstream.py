@@ -125,10 +125,12 @@ async def cancel(target: Target, pid: int, secret: bytes) -> None:
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             reader, writer = await _open(target)
-            writer.write(startup.make_cancel(pid, secret))
-            await writer.drain()
-            await reader.read()
-            writer.close()
+            try:
+                writer.write(startup.make_cancel(pid, secret))
+                await writer.drain()
+                await reader.read()
+            finally:
+                writer.close()
     except (OSError, TimeoutError, UnicodeError, WireError, HoopError, asyncio.IncompleteReadError):
         return
 

@@ -1,0 +1,294 @@
+"""The gateway from a client's first byte to its last, with a real database, store and journal."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from hoopd.domain.decision import Outcome
+from hoopd.domain.errors import NotFound, NotSignedIn, Refused
+from hoopd.domain.ids import RequestId
+from hoopd.domain.principal import Principal
+from hoopd.domain.request import Verdict
+from hoopd.pgwire import startup
+from hoopd.pgwire.frontend import make_query
+from hoopd.runtime.gateway import server_version
+from hoopd.runtime.registry import MAX_PER_PRINCIPAL
+from tests.unit.server.runtime.bench import EVERYTHING, NAME, Bench, Client, bench, now, opening, person
+
+TABLE = "create table public.things (id int primary key, name text); insert into things values (1, 'a'), (2, 'b')"
+
+
+@pytest.fixture
+def things(database: str) -> str:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(TABLE)
+    return database
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("18.6", 180006), ("15.18 (Debian 15.18-0+deb12u1)", 150018), ("18beta1", 180000), ("19devel", 190000),
+        ("14", 140000), ("", 0), ("²", 0), ("9" * 5000, 0), ("PostgreSQL", 0), ("9.6.24", 90006),
+    ],
+)  # fmt: skip
+def test_versions_are_read_as_postgresql_writes_them(text: str, number: int) -> None:
+    assert server_version(text) == number
+
+
+async def test_a_session_from_start_to_end_and_its_record(things: str) -> None:
+    async with bench(things) as gateway:
+        async with gateway.client() as client:
+            assert await client.query("select name from things order by id") == ["T", "D a", "D b", "C SELECT 2", "Z I"]
+            session = client.pipe.session
+        assert await gateway.events(session) == [
+            "session_started", "decided", "started", "rows", "finished", "session_ended",
+        ]  # fmt: skip
+
+
+async def test_what_the_database_is_told_of_a_session(things: str) -> None:
+    async with bench(things) as gateway, gateway.client(application_name="tried") as client:
+        lines = await client.query("select current_setting('hoop.principal'), current_setting('application_name')")
+        assert lines[1] == "D alice@example.com tried"
+
+
+async def test_nobody_opens_what_the_policy_does_not_let_them(things: str) -> None:
+    only_bob = "{name: bob may connect, match: {principals: {users: [bob@example.com]}}, then: {connect: allow}}"
+    policy = f"version: 1\ndefault: deny\nrules:\n  - {only_bob}\n"
+    async with bench(things, policy) as gateway:
+        assert [(c.name, o) for c, o in gateway.gateway.connections(person("bob"))] == [(NAME, Outcome.allow)]
+        assert gateway.gateway.connections(person()) == []
+        with pytest.raises(NotFound, match='no connection "prod-db" that you may open'):
+            gateway.gateway.may_open(person(), NAME)
+        with pytest.raises(NotFound) as caught:
+            gateway.gateway.may_open(person("bob"), "other")
+        assert caught.value.hint == "yours are: prod-db"
+        with pytest.raises(NotFound):
+            await gateway.connect().ended()
+
+
+async def test_opening_that_needs_a_review_is_refused(things: str) -> None:
+    policy = (
+        "version: 1\ndefault: deny\nreviewers: {from: [dba], approvals: 1, hold: 4m, expires: 30m}\n"
+        "rules:\n  - {name: ask, match: {}, then: {connect: review}}\n"
+    )
+    async with bench(things, policy) as gateway:
+        with pytest.raises(Refused, match="needs a review"):
+            gateway.gateway.may_open(person(), NAME)
+
+
+async def test_a_verifier_that_is_none_is_refused(things: str) -> None:
+    async with bench(things) as gateway:
+        with pytest.raises(Refused, match="verifier"):
+            await gateway.connect(opening_=replace(opening(), scram_verifier="plain")).ended()
+
+
+async def test_a_wrong_password(things: str) -> None:
+    async with bench(things) as gateway:
+        client = gateway.connect()
+        lines = await client.sign_in("guessed", database=gateway.target.connection.database)
+        assert lines[0].startswith("E FATAL 28P01 wrong password")
+        assert (await client.ended()).cause == "client"
+        assert len(gateway.gateway.registry) == 0
+
+
+@pytest.mark.parametrize("version", ["13.22", "19devel", ""])
+async def test_servers_of_other_versions_are_refused(
+    things: str, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hoopd.runtime import upstream
+
+    connect = upstream.connect
+
+    async def other(*arguments):
+        opened = await connect(*arguments)
+        opened.parameters["server_version"] = version
+        return opened
+
+    monkeypatch.setattr(upstream, "connect", other)
+    async with bench(things) as gateway:
+        client = gateway.connect()
+        lines = await client.sign_in(database=gateway.target.connection.database)
+        expected = f"the database of prod-db is PostgreSQL {version}; the gateway speaks 14 to 18"
+        assert lines[-1] == f"E FATAL 58000 {expected}"
+        assert (await client.ended()).cause == "refused"
+
+
+async def test_a_database_that_is_down_is_one_sentence(things: str) -> None:
+    def gone(target):
+        return replace(target, connection=replace(target.connection, port=1))
+
+    async with bench(things, target=gone) as gateway:
+        client = gateway.connect()
+        lines = await client.sign_in(database=gateway.target.connection.database)
+        assert lines == ["E FATAL 08001 the database of prod-db cannot be reached: " + lines[-1].rpartition(": ")[2]]
+
+
+async def test_a_credential_file_that_is_gone(things: str) -> None:
+    """INV-7: the sentence names the connection, not the secret."""
+    async with bench(things) as gateway:
+        assert gateway.target.password_file is not None
+        gateway.target.password_file.unlink()
+        client = gateway.connect()
+        (line,) = await client.sign_in(database=gateway.target.connection.database)
+        assert line.startswith("E FATAL 58000 the credential file of prod-db cannot be read")
+
+
+# Cancel
+
+
+async def _held(gateway: Bench, client: Client) -> RequestId:
+    client.send(make_query(b"delete from things where id = 1"))
+    return RequestId(await client.pipe.held())
+
+
+async def _cancel(gateway: Bench, who: Principal, pid: int, secret: bytes) -> None:
+    client = gateway.connect(who)
+    client.send(startup.make_cancel(pid, secret))
+    assert (await client.ended()).message == "cancel request"
+
+
+async def test_a_cancel_with_the_right_key_withdraws_what_is_held(things: str) -> None:
+    async with bench(things) as gateway, gateway.client() as client:
+        request = await _held(gateway, client)
+        await _cancel(gateway, person(), client.pid, client.secret)
+        lines = await client.until()
+        assert lines[-2:] == ["E ERROR 57014 canceling statement due to user request", "Z I"]
+        async with asyncio.timeout(20):
+            assert (await gateway.services.broker.wait(request)).state == "cancelled"
+
+
+async def test_nobody_elses_cancel_counts_nor_a_wrong_secret(things: str) -> None:
+    """THREATS 11"""
+    async with bench(things) as gateway, gateway.client() as client:
+        request = await _held(gateway, client)
+        await _cancel(gateway, person("mallory"), client.pid, client.secret)
+        await _cancel(gateway, person(), client.pid, bytes(4))
+        await _cancel(gateway, person(), client.pid, client.secret + b"\0")
+        await _cancel(gateway, person(), client.pid + 1, client.secret)
+        assert (await gateway.services.broker.show(request, person())).state == "pending"
+
+
+async def test_a_cancel_after_the_end_reaches_nobody(things: str) -> None:
+    """THREATS 11: the key is forgotten with its session."""
+    async with bench(things) as gateway:
+        async with gateway.client() as client:
+            key = (client.pid, client.secret)
+        assert not gateway.gateway.registry.cancel(person().key, *key)
+
+
+async def test_a_running_statement_is_cancelled_in_the_database(things: str) -> None:
+    async with bench(things, EVERYTHING.replace("[read", "[opaque, read")) as gateway, gateway.client() as client:
+        client.send(make_query(b"select pg_sleep(600)"))
+        with psycopg.connect(things, autocommit=True) as watching:
+            sleeping = "select count(*) from pg_stat_activity where query like 'select pg_sleep%' and state = 'active'"
+            async with asyncio.timeout(20):
+                while watching.execute(sleeping).fetchone() != (1,):
+                    await asyncio.sleep(0.01)
+        await _cancel(gateway, person(), client.pid, client.secret)
+        lines = await client.until()
+        assert lines[-2] == "E ERROR 57014 canceling statement due to user request"
+
+
+# Visa and stopping
+
+
+class Tokens:
+    """Verifies one token as what it says."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Principal] = {}
+
+    async def verify(self, token: str, purpose: object) -> Principal:
+        if token not in self.known:
+            raise NotSignedIn("the token does not verify")
+        return self.known[token]
+
+
+async def test_a_session_ends_when_its_token_expires(things: str) -> None:
+    """INV-10"""
+    async with bench(things) as gateway:
+        soon = replace(person(), expires=now() + timedelta(seconds=1.5))
+        async with gateway.client(soon) as client:
+            lines = await client.until("E")
+            assert lines == ["E FATAL 28000 the sign-in of this session has expired"]
+            assert (await client.ended()).cause == "expired"
+
+
+async def test_a_session_lives_on_with_a_fresh_token_of_the_same_person_and_ends_with_anothers(things: str) -> None:
+    """INV-10"""
+    tokens = Tokens()
+    tokens.known = {"fresh": person(minutes=120), "bobs": person("bob")}
+    async with bench(things, verify=tokens) as gateway, gateway.client() as client:  # type: ignore[arg-type]
+        assert client.pipe.visa is not None
+        await client.pipe.visa.renew("fresh")
+        assert client.pipe.visa.principal is tokens.known["fresh"]
+        assert (await client.query("select 1"))[-2] == "C SELECT 1"
+        await client.pipe.visa.renew("bobs")
+        assert await client.until("E") == ["E FATAL 28000 a token of somebody else was sent for this session"]
+
+
+async def test_stopping_ends_what_is_open_and_refuses_what_is_new(things: str) -> None:
+    async with bench(things) as gateway, gateway.client() as client:
+        await gateway.gateway.stop("going down")
+        assert await client.until("E") == ["E FATAL 57P01 going down"]
+        assert (await client.ended()).cause == "gateway"
+        late = gateway.connect()
+        lines = await late.sign_in(database=gateway.target.connection.database)
+        assert lines == ["E FATAL 57P03 going down"]
+
+
+async def test_stopping_does_not_wait_for_a_client_that_does_not_read(things: str, monkeypatch) -> None:
+    """INV-9, INV-10"""
+    from hoopd.runtime import runner
+
+    monkeypatch.setattr(runner, "GRACE_SECONDS", 0.1)
+    async with bench(things) as gateway, gateway.client() as client:
+        client.pipe.reading.clear()
+        client.send(make_query(b"select repeat('x', 100000) from generate_series(1, 1000)"))
+        async with asyncio.timeout(20):
+            await client.pipe.waiting_to_write.wait()
+            await gateway.gateway.stop("going down")
+            assert (await client.ended()).cause == "gateway"
+
+
+async def test_one_person_has_no_more_sessions_than_may_be(things: str, monkeypatch) -> None:
+    """INV-9: counted from when they open, so that many at once do not pass."""
+    from hoopd.runtime import registry
+
+    assert MAX_PER_PRINCIPAL > 1
+    monkeypatch.setattr(registry, "MAX_PER_PRINCIPAL", 1)
+    async with bench(things) as gateway:
+        database = gateway.target.connection.database
+        first, second = gateway.connect(), gateway.connect()
+        lines = await asyncio.gather(first.sign_in(database=database), second.sign_in(database=database))
+        last = sorted(each[-1] for each in lines)
+        assert last[0].startswith("E FATAL 54000 you have 1 sessions open")
+        assert last[1] == "Z I"
+        for client in (first, second):
+            client.send(b"")
+            await client.ended()
+        assert len(gateway.gateway.registry) == 0
+
+
+# Held and approved, without any command
+
+
+async def test_an_approved_statement_runs_once(things: str) -> None:
+    """INV-5"""
+    async with bench(things) as gateway, gateway.client() as client:
+        request = await _held(gateway, client)
+        from hoopd.approvals.snapshots import digest
+
+        broker = gateway.services.broker
+        shown = await broker.show(request, person())
+        reviewer = person("bob", groups=frozenset({"dba"}))
+        said = await broker.decide(request, Verdict.approve, reviewer, "", digest(shown.snapshot))
+        assert said.result == "approved"
+        assert (await client.until())[-2:] == ["C DELETE 1", "Z I"]
+        assert (await client.query("select count(*) from things"))[1] == "D 1"

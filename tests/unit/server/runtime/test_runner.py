@@ -1,0 +1,223 @@
+"""One session's interpreter: what it does when the record, the client or the database fails it."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from hoopd.domain.errors import LimitExceeded, Unavailable
+from hoopd.domain.events import Event, StatementFinished, StatementStarted
+from hoopd.pgwire.framing import encode
+from hoopd.pgwire.frontend import SYNC, make_execute, make_parse, make_query
+from hoopd.recording.session import SessionRecord
+from hoopd.runtime import runner as runner_module
+from hoopd.runtime.judging import Judging
+from hoopd.session.client import MAX_INBOX_BYTES
+from tests.fixtures.postgres import running
+from tests.unit.server.runtime.bench import EVERYTHING, bench
+
+OPAQUE = EVERYTHING.replace("[read", "[opaque, read")
+
+
+@pytest.fixture
+def things(database: str) -> str:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create table public.things (id int primary key, name text)")
+    return database
+
+
+@pytest.mark.parametrize(
+    "problem", [Unavailable("the disk is full"), LimitExceeded("too large")], ids=["full", "large"]
+)
+async def test_what_cannot_be_recorded_does_not_run_nor_anything_behind_it(
+    tmp_path: Path, database: str, problem: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INV-3: held against PostgreSQL's own log, which shows every statement that reached it."""
+    append = SessionRecord.append
+
+    def failing(record: SessionRecord, event: Event) -> None:
+        if isinstance(event, StatementStarted):
+            raise problem
+        append(record, event)
+
+    with running(tmp_path / "postgres", settings={"log_statement": "all"}) as server:
+        async with bench(server.dsn("postgres"), EVERYTHING, store=database) as gateway, gateway.client() as client:
+            monkeypatch.setattr(SessionRecord, "append", failing)
+            client.send(make_query(b"create table marked_one (id int)"), make_query(b"select 'marked two'"))
+            lines = await client.until("E")
+            assert lines == [f"E FATAL 58030 the session cannot be recorded and was ended: {problem}"]
+            assert (await client.ended()).cause == "gateway"
+            monkeypatch.undo()
+            session = client.pipe.session
+            assert (await gateway.events(session))[-1] == "session_ended"
+        assert "marked" not in server.log.read_text()
+
+
+async def test_an_end_that_cannot_be_recorded_ends_the_session(things: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-3: and the client learns of it instead of the result's end."""
+    append = SessionRecord.append
+
+    def failing(record: SessionRecord, event: Event) -> None:
+        if isinstance(event, StatementFinished):
+            raise Unavailable("the disk is full")
+        append(record, event)
+
+    async with bench(things, EVERYTHING) as gateway, gateway.client() as client:
+        monkeypatch.setattr(SessionRecord, "append", failing)
+        lines = await client.query("insert into things values (1, 'a')")
+        monkeypatch.undo()
+        assert lines == ["E FATAL 58030 the session cannot be recorded and was ended: the disk is full"]
+
+
+async def test_a_slow_client_stops_its_own_database_connection_and_nothing_else(things: str) -> None:
+    """INV-9: what is kept for it does not grow, however much there is to read; others go on."""
+    from hoopd.runtime import upstream
+
+    opened: list[upstream.Upstream] = []
+    connect = upstream.connect
+
+    async def remembered(*arguments):
+        opened.append(await connect(*arguments))
+        return opened[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upstream, "connect", remembered)
+        async with bench(things) as gateway, gateway.client() as slow, gateway.client() as other:
+            slow.pipe.reading.clear()
+            slow.send(make_query(b"select repeat('x', 1000) from generate_series(1, 200000)"))
+            async with asyncio.timeout(20):
+                await slow.pipe.waiting_to_write.wait()
+                while not opened[0].reader._paused:  # type: ignore[attr-defined]
+                    await asyncio.sleep(0)
+            for _ in range(20):
+                assert (await other.query("select 1"))[-2] == "C SELECT 1"
+            kept = len(opened[0].reader._buffer) + opened[0].frames.buffered  # type: ignore[attr-defined]
+            assert kept < 8 * upstream.READ_SIZE
+            slow.pipe.reading.set()
+            assert (await slow.until())[-2:] == ["C SELECT 200000", "Z I"]
+
+
+async def test_a_client_that_sends_far_ahead_is_not_read(things: str) -> None:
+    """INV-9: behind a held statement the read-ahead is bounded."""
+    from tests.unit.server.runtime.bench import POLICY
+
+    async with bench(things, POLICY) as gateway, gateway.client() as client:
+        client.send(make_query(b"delete from things"))
+        await client.pipe.held()
+        pieces = 100
+        for _ in range(pieces):
+            client.send(make_query(b"select " + b"1" * 65536))
+        while client.pipe.to_gateway.qsize() > pieces - MAX_INBOX_BYTES // 65536:
+            await asyncio.sleep(0)
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert client.pipe.to_gateway.qsize() >= pieces - MAX_INBOX_BYTES // 65536 - 4
+        await gateway.gateway.stop("enough")
+
+
+async def test_neither_side_of_a_long_pipeline_waits_for_the_other(things: str) -> None:
+    """INV-9: large parameters go out while large results come in; who waits for each side in turn stands still."""
+    large = b"p" * (1 << 20)
+    bind = encode("B", b"\0s\0" + struct.pack("!HHi", 0, 1, len(large)) + large + struct.pack("!H", 0))
+    async with bench(things, EVERYTHING) as gateway, gateway.client() as client:
+        client.send(make_parse("s", b"select $1::text from generate_series(1, 4)"), SYNC)
+        await client.until()
+        number = 12
+        for _ in range(number):
+            client.send(bind, make_execute(""))
+        client.send(SYNC)
+        done = rows = 0
+        while (frame := await client.next()).kind != "Z":
+            done += frame.kind == "C"
+            rows += frame.kind == "D"
+        assert (done, rows) == (number, 4 * number)
+
+
+async def test_a_client_that_goes_away_in_a_hold_withdraws_its_request(things: str) -> None:
+    from tests.unit.server.runtime.bench import POLICY, person
+
+    async with bench(things, POLICY) as gateway:
+        async with gateway.client() as client:
+            client.send(make_query(b"delete from things"))
+            request = await client.pipe.held()
+        assert (await gateway.services.broker.show(request, person())).state == "cancelled"
+
+
+async def test_a_stream_that_breaks_ends_the_record_too(things: str) -> None:
+    async with bench(things) as gateway, gateway.client() as client:
+
+        async def broken(data: bytes) -> None:
+            raise ConnectionResetError
+
+        client.pipe.write = broken  # type: ignore[method-assign]
+        client.send(make_query(b"select 1"))
+        ended = await client.ended()
+        assert (ended.cause, ended.message) == ("client", "the client went away")
+        assert (await gateway.events(client.pipe.session))[-1] == "session_ended"
+
+
+async def test_a_database_that_dies_is_told(things: str) -> None:
+    async with bench(things, OPAQUE) as gateway, gateway.client() as client:
+        with psycopg.connect(things, autocommit=True) as other:
+            other.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tried' "
+                "or current_setting('hoop.session', true) is not null or query like 'SHOW role%'"
+            )
+        lines = await client.until("E")
+        assert lines == ["E FATAL 57P01 terminating connection due to administrator command"]
+        assert (await client.ended()).cause == "database"
+
+
+async def test_a_message_over_the_limit_ends_the_session_with_a_word(things: str) -> None:
+    """INV-9"""
+    async with bench(things) as gateway, gateway.client() as client:
+        client.send(b"Q" + struct.pack("!I", (1 << 24) + 5))
+        assert await client.until("E") == [
+            f"E FATAL 54000 a message of {(1 << 24) + 1} bytes is over the limit of {1 << 24} bytes"
+        ]
+
+
+async def test_a_defect_of_ours_ends_the_session_with_a_word_and_without_its_text(
+    things: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INV-2, INV-7"""
+
+    def broken(self: Judging, asked: object) -> None:
+        raise RuntimeError("4111 1111 1111 1111")
+
+    monkeypatch.setattr(Judging, "now", broken)
+    async with bench(things) as gateway:
+        client = gateway.connect()
+        await client.sign_in(database=gateway.target.connection.database)
+        client.send(make_query(b"select 1"))
+        assert await client.until("E") == ["E FATAL XX000 the gateway failed inside; its log has more"]
+        with pytest.raises(ExceptionGroup):
+            await client.ended()
+        assert (await gateway.events(client.pipe.session))[-1] == "session_ended"
+
+
+async def test_a_flood_of_cancels_opens_one_connection_at_a_time(things: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-9"""
+    under_way, most = 0, 0
+    go_on = asyncio.Event()
+
+    async def cancel(*arguments: object) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await go_on.wait()
+        under_way -= 1
+
+    monkeypatch.setattr(runner_module.upstream, "cancel", cancel)
+    async with bench(things, OPAQUE) as gateway, gateway.client() as client:
+        client.send(make_query(b"select pg_sleep(0.2)"))
+        for _ in range(50):
+            gateway.gateway.registry.cancel(("https://id.example", "alice"), client.pid, client.secret)
+            await asyncio.sleep(0)
+        go_on.set()
+        await client.until()
+    assert most <= 1
