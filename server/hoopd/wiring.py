@@ -37,6 +37,10 @@ from hoopd.store.pool import Store
 from hoopd.store.records import Records
 from hoopd.store.requests import StoredRequests
 
+SEARCHING = 4
+"""Connections to the store for searching and verifying the record. Apart from those that recording and reviews take, so
+that nobody's searches can make the store seem away, and with it every session stop (INV-9)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
@@ -99,16 +103,14 @@ async def serving(settings: Settings, store_dsn: str, *, migrating: bool) -> Asy
     secret, record_keys = load_secret(settings.data_dir), load_keys(settings.data_dir)
     if migrating:
         await migrate(store_dsn)
-    store = Store(store_dsn)
-    await store.open()
-    try:
+    async with _opened(Store(store_dsn)) as store, _opened(Store(store_dsn, max_size=SEARCHING)) as searched:
         if not migrating:
             await _check_schema(store)
         policies = Policies()
         await load_policy(policies, PolicyRepository(store, clock.now), settings)
         verifier = TokenVerifier(oidc, client_factory(oidc), clock.now)
         async with _parts(settings, store, policies, verifier, record_keys, secret) as services:
-            audit = Audit(store, record_keys, services.recorder.holds)
+            audit = Audit(searched, record_keys, services.recorder.holds)
             gateway = Gateway(services)
             masks = ViewerMasks(policies, {name: each.connection for name, each in services.targets.items()})
             server = RpcServer(gateway, audit, services.broker, verifier, oidc, masks)
@@ -119,6 +121,13 @@ async def serving(settings: Settings, store_dsn: str, *, migrating: bool) -> Asy
                 await gateway.stop("the gateway is shutting down: connect again")
                 await server.stop()
                 await gateway.close()
+
+
+@asynccontextmanager
+async def _opened(store: Store) -> AsyncIterator[Store]:
+    await store.open()
+    try:
+        yield store
     finally:
         await store.close()
 
