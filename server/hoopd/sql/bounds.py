@@ -6,6 +6,7 @@ Must count everything that PostgreSQL's grammar nests without brackets: what it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,6 +16,10 @@ _GROUP = 5
 """What a bracket costs: a subselect makes several levels of the tree, an operator one."""
 _MAX_COPIES = 300_000
 """Tokens, each counted as often as the tree repeats it: ``(a, b) = (…)`` holds its right side once for each column."""
+
+_MAX_REREAD = 50_000_000
+"""Bytes that the scanner may read again, over the whole text: a quarter of a second."""
+_RUN = re.compile(rb"[-+*/<>=~!@#%^&|`?]{256,}")
 
 _OPEN = {"ASCII_40": "ASCII_41", "ASCII_91": "ASCII_93", "CASE": "END_P"}
 _CLOSE = frozenset(_OPEN.values())
@@ -111,6 +116,20 @@ class _Bound:
         level.betweens += name == "BETWEEN"
         if name == "ASCII_61" and self.last == "ASCII_41":
             level.times *= self.closed_commas + 1
+
+
+def check_runs(data: bytes) -> None:
+    """Raises TooDeep when PostgreSQL's scanner would read a text's operator characters over and over.
+
+    It takes a whole run of them, and gives all but the first back where that is a sign (before any ``--``, which ends
+    the run) or opens a comment inside a comment: a megabyte of ``+`` would keep it for an hour.
+    """
+    cost = 0
+    for run in _RUN.finditer(data):
+        signs = run[0].partition(b"--")[0]
+        cost += len(run[0]) * (signs.count(b"+") + signs.count(b"-") + run[0].count(b"/*"))
+        if cost > _MAX_REREAD:
+            raise TooDeep("the text has too many operator characters in a row")
 
 
 def check(tokens: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from postgast import native, pg_query_pb2
 
-from hoopd.sql.bounds import TooDeep, check
+from hoopd.sql.bounds import TooDeep, check, check_runs
 from hoopd.sql.facts import SqlError
 
 Tree = dict[str, Any]
@@ -93,6 +93,10 @@ def _encode(text: str) -> bytes:
     if len(data) > MAX_BYTES:
         message = f"the text has {len(data)} bytes; at most {MAX_BYTES} are judged"
         raise ParseFailure(SqlError(message, None, "54000", "Send it in smaller parts."))
+    try:
+        check_runs(data)
+    except TooDeep as error:
+        raise ParseFailure(SqlError(str(error), None, "54001", "Put blanks between them.")) from None
     return data
 
 

@@ -191,3 +191,19 @@ def test_names_are_cut_as_the_server_cuts_them(name: str) -> None:
     node = parse(f'select 1 from "{name}"')[0].node
     shown = node["fromClause"][0]["RangeVar"]["relname"]
     assert shown == name.encode()[:63].decode("utf-8", "ignore")
+
+
+@pytest.mark.parametrize("text", ["+" * 20_000, "-+" * 10_000, "/*" * 10_000, "/**" * 10_000, "*/" * 10_000])
+def test_operator_characters_that_the_scanner_would_read_over_and_over_are_refused(text: str) -> None:
+    """INV-9: a megabyte of them would keep the scanner, and with it a thread of the gateway, for an hour."""
+    with pytest.raises(ParseFailure, match="too many operator characters in a row") as refused:
+        tokens("select 1 " + text + " 1")
+    assert refused.value.error.sqlstate == "54001"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-- " + "=" * 9_000, "--" * 9_000, "/*" + "*" * 9_000 + "*/", "'+" + "-" * 9_000 + "+'", "'" + "*" * 9_000 + "'"],
+)
+def test_long_rulers_in_comments_and_literals_are_read(text: str) -> None:
+    assert parse("select 1 " + (", " + text if text[0] == "'" else text))

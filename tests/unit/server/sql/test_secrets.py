@@ -60,3 +60,23 @@ def test_equal_secrets_are_equal_under_one_key_only() -> None:
     assert redact(text, KEY) == redact(text, KEY)
     assert redact(text, KEY) != redact(text, b"another")
     assert redact(text, KEY) != redact(text.replace("'a'", "'b'"), KEY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select '" + "a://b:" * 170_000 + "'",
+        "select ' " + "a://b:" * 170_000,
+        "select 1 where " + "a = 'x' and " * 80_000 + "true",
+    ],
+    ids=["addresses in a literal", "addresses in text that does not scan", "comparisons"],
+)
+def test_work_grows_with_the_text_and_no_faster(text: str) -> None:
+    """INV-9: where each literal or address looks at all of the text again, this does not end within an hour."""
+    assert redact(text, KEY) == (text, False)
+
+
+def test_an_address_with_a_password_is_found_behind_others() -> None:
+    shown, replaced = redact("select 'x://y: a://b: postgres://u:hunter2@h/d'", KEY)
+    assert replaced
+    assert "hunter2" not in shown
