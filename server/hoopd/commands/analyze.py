@@ -26,7 +26,9 @@ def analyze(
         str | None, typer.Option("--dsn", help="A database to read the catalog of; without it, built-in names only.")
     ] = None,
 ) -> None:
-    """Say what the SQL on standard input would do: one JSON line for each statement."""
+    """Say what SQL would do, without running it.
+
+    Reads it from standard input, and writes one JSON line for each statement."""
     state, catalog = (_ALONE, Catalog.builtin()) if dsn is None else _read(dsn)
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     for facts in analyse(text, state, catalog):

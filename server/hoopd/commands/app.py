@@ -21,8 +21,10 @@ from hoopd.domain.errors import HoopError, InvalidInput
 app = typer.Typer(
     name="hoopd",
     help="The gateway in front of PostgreSQL: it decides, holds, masks and records.",
-    no_args_is_help=True,
+    # Without a command the callback runs and shows the help itself.
+    invoke_without_command=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -41,9 +43,13 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 @app.callback()
 def root(
+    ctx: typer.Context,
     _: Annotated[bool, typer.Option("--version", help="Print the version and leave; after any command, too.")] = False,
 ) -> None:
     """The gateway in front of PostgreSQL."""
+    if ctx.invoked_subcommand is None:
+        output.write(ctx.get_help())
+        raise InvalidInput("a command is missing", hint="see: hoopd --help")
     level = os.environ.get("HOOPD_LOG", "WARNING").upper()
     if level not in logging.getLevelNamesMapping():
         raise InvalidInput(f"HOOPD_LOG is {level.lower()}; give debug, info, warning, error or critical")
@@ -60,7 +66,7 @@ def run(arguments: list[str] | None = None) -> int:
         code = app(args=given, prog_name="hoopd", standalone_mode=False)
         return _interrupted(as_json) if code == INTERRUPTED else code if isinstance(code, int) else 0
     except typer.TyperException as problem:
-        return _failed(_sentence(problem), f"see: {_path(problem)} --help", as_json, USAGE)
+        return _failed(problem.format_message(), f"see: {_path(problem)} --help", as_json, USAGE)
     except (typer.Abort, KeyboardInterrupt):
         return _interrupted(as_json)
     except InvalidInput as problem:
@@ -86,11 +92,6 @@ def _show_version(as_json: bool) -> int:
     else:
         output.write(f"hoopd {number}")
     return 0
-
-
-def _sentence(problem: typer.TyperException) -> str:
-    # typer has shown the help of a group that was given nothing by now, and its message is empty.
-    return problem.format_message() or "a command is missing"
 
 
 def _path(problem: typer.TyperException) -> str:

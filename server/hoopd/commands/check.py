@@ -37,15 +37,20 @@ class Finding:
 
 
 def check(
-    config: Annotated[Path, typer.Option("--config", "-c", help="The settings file, hoopd.yaml.")] = Path("hoopd.yaml"),
+    config: Annotated[
+        Path, typer.Option("--config", "-c", metavar="FILE", help="The settings file, hoopd.yaml.")
+    ] = Path("hoopd.yaml"),
     json: Annotated[bool, typer.Option("--json", help="One JSON line for each thing that was looked at.")] = False,
     flow: Annotated[
         str | None, typer.Option("--flow", metavar="NAME", help="Send a harmless statement all the way through.")
     ] = None,
 ) -> None:
-    """Look at settings, policy, certificate, provider, store and every database; exit 1 when one of them fails.
+    """See whether all that the gateway needs is there.
 
-    With --flow NAME, then serve, and send a harmless statement to that connection through hold, approval, run, record.
+    Looks at settings, policy, certificate, provider, store and every database; exits 1 when one of them fails.
+
+    With --flow NAME it then serves, and sends a harmless statement to that connection through hold, approval, run and
+    record.
     """
     settings = load(config)
     if flow is not None and flow not in [each.name for each in settings.connections]:

@@ -31,18 +31,38 @@ SHOWN = {
     "settings": "settings",
     "dir": "files",
 }
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the gateway; a free one unless given.")]
-ProviderPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of the provider; a free one unless given.")]
-DatabasePort = Annotated[int, typer.Option(min=0, max=65535, help="Port of PostgreSQL; a free one unless given.")]
+Port = Annotated[
+    int,
+    typer.Option(
+        metavar="PORT", min=0, max=65535, show_default=False, help="Port of the gateway; a free one unless given."
+    ),
+]
+ProviderPort = Annotated[
+    int,
+    typer.Option(
+        metavar="PORT", min=0, max=65535, show_default=False, help="Port of the provider; a free one unless given."
+    ),
+]
+DatabasePort = Annotated[
+    int,
+    typer.Option(
+        metavar="PORT", min=0, max=65535, show_default=False, help="Port of PostgreSQL; a free one unless given."
+    ),
+]
 Directory = Annotated[
-    Path | None, typer.Option("--dir", help="Keep data, keys and ports here for the next start; else nothing is kept.")
+    Path | None,
+    typer.Option(
+        "--dir", metavar="DIR", help="Keep data, keys and ports here for the next start; else nothing is kept."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line on stdout when everything is ready.")]
 Targets = Annotated[
     list[str] | None,
     typer.Option("--target", metavar="NAME=DSN", help="Add a database; NAME=@FILE reads the DSN from a file."),
 ]
-PolicyFile = Annotated[Path | None, typer.Option("--policy", help="Use this policy instead of the sample one.")]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="Use this policy instead of the sample one.")
+]
 
 
 def dev(
@@ -54,7 +74,10 @@ def dev(
     provider_port: ProviderPort = 0,
     database_port: DatabasePort = 0,
 ) -> None:
-    """Run a whole gateway on this machine: PostgreSQL with sample data, a provider to sign in at, and hoopd itself."""
+    """Run a whole gateway on this machine.
+
+    PostgreSQL with sample data, a provider to sign in at, and the gateway itself, all on loopback, until Ctrl-C.
+    """
     options = StackOptions(
         directory=directory,
         ports=Ports(port, provider_port, database_port),

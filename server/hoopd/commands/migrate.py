@@ -15,10 +15,15 @@ from hoopd.store import migrate as store_migrate
 
 
 def migrate(
-    config: Annotated[Path, typer.Option("--config", "-c", help="The settings file, hoopd.yaml.")] = Path("hoopd.yaml"),
+    config: Annotated[
+        Path, typer.Option("--config", "-c", metavar="FILE", help="The settings file, hoopd.yaml.")
+    ] = Path("hoopd.yaml"),
     json: Annotated[bool, typer.Option("--json", help="One JSON line with what was applied.")] = False,
 ) -> None:
-    """Apply the migrations that the store does not have yet; safe to run twice, and by several at once."""
+    """Bring the store's schema up to date.
+
+    Applies the migrations that the store does not have yet; safe to run twice, and by several at once.
+    """
     with store_of(load(config)) as store:
         applied = asyncio.run(store_migrate.migrate(store.dsn))
     if json:

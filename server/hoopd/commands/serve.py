@@ -14,7 +14,7 @@ from hoopd.commands import output
 from hoopd.commands.store import store_of
 from hoopd.settings import load
 
-Config = Annotated[Path, typer.Option("--config", "-c", help="The settings file, hoopd.yaml.")]
+Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The settings file, hoopd.yaml.")]
 
 
 def serve(
