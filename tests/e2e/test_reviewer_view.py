@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -57,6 +58,13 @@ def everything_told(person: Person, request: str) -> str:
     return "\n".join(told)
 
 
+def logs_of(person: Person) -> list[Path]:
+    """Every log of the stack and of the commands that people run; there are some."""
+    found = [path for path in person.stack.home.rglob("*.log") if path.is_file()]
+    assert found
+    return found
+
+
 def test_a_reviewer_under_the_mask_does_not_see_the_literal_that_meets_it(
     tunnel: Tunnel, alice: Person, bob: Person, dave: Person
 ) -> None:
@@ -78,6 +86,8 @@ def test_a_reviewer_under_the_mask_does_not_see_the_literal_that_meets_it(
     held.over()
     assert held.problem == ""
     assert card not in str(shown(bob, held.request))
+    told_by = [path for path in logs_of(alice) if card in path.read_text(encoding="utf-8", errors="replace")]
+    assert told_by == []
     (row,) = dave.json("audit", "search", sql)
     assert (row["sql"], row["outcome"], row["request"]) == (sql, "done", held.request)
 

@@ -86,6 +86,17 @@ class ConstantFlow(Flow):
         self.meets.of.setdefault(one, set())
         return frozenset({one})
 
+    def _set(self, node: Node, arms: Sequence[Sequence[Col]]) -> list[Col]:
+        """One under the other in a column is side by side, whether they are compared or not."""
+        columns = super(ConstantFlow, self)._set(node, arms)
+        self.compared(columns)
+        return columns
+
+    def _values(self, lists: Sequence[Node], parent: Level | None, env: Env) -> list[Col]:
+        columns = super(ConstantFlow, self)._values(lists, parent, env)
+        self.compared(columns)
+        return columns
+
     def compared(self, columns: Iterable[Col]) -> None:
         for one in columns:
             self.meets.meet(one.sources)

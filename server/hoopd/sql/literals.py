@@ -31,6 +31,8 @@ _AROUND = frozenset({"ExplainStmt", "CreateTableAsStmt", "ViewStmt", "PrepareStm
 """Statements with a query inside: followed there, while constants elsewhere in them count as not followed."""
 _LITERALS = frozenset({"SCONST", "USCONST", "BCONST", "XCONST", "ICONST", "FCONST"})
 _WORDS = frozenset({"TRUE_P", "FALSE_P"})
+_OF_ANY_TABLE = frozenset({"alter_type", "alter_domain"})
+"""Columns of any table may be of that type."""
 _BEFORE = frozenset({"ASCII_45", "ASCII_40", "SQL_COMMENT", "C_COMMENT"})
 """What may stand between the place of a negative number, which is that of its minus, and its digits."""
 _RELATIONS = frozenset(
@@ -148,7 +150,7 @@ class _Reach:
     def of(self, facts: Facts, node: Node) -> Sources:
         """Every column of every relation that a statement reaches; ``ANYTHING`` where that cannot be told."""
         found: set[ColumnName] = set()
-        if Effect.opaque in facts.effects or facts.error is not None:
+        if Effect.opaque in facts.effects or facts.error is not None or facts.kind in _OF_ANY_TABLE:
             found.add(ANYTHING)
         for access in facts.accesses:
             if access.kind not in _RELATIONS:

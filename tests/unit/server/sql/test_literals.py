@@ -87,6 +87,8 @@ select id from customers where row(customers.*) = ***
 select id from customers where card = *** -- card = 'x'
 select id from customers where card = U&*** uescape *** and id = 3
 select id from customers where card = $$4111$$
+select card from customers where id = 3 union all select *** union all select ***
+values (3, ***), (4, (select card from customers where id = 3))
 explain (costs off) select id from customers where card = *** and id = 3
 create table copy_of as select id from customers where card = *** and id = 3
 declare c cursor for select id from customers where card = *** and id = 3
@@ -150,6 +152,14 @@ do *** language plpgsql
 copy customers from stdin with (delimiter ***)
 copy (select id from customers where card = *** and id = 3) to stdout with (delimiter ***)
 alter table customers alter column name set default ***
+alter domain positive add check (value <> ***)
+alter type mood add value ***
+execute p(***)
+prepare p as update customers set card = *** where id = 3
+create function f() returns int language sql as ***
+create index i on customers (id) where card = ***
+create policy p on customers using (card = ***)
+copy customers from program ***
 create view v as select id from customers where card = *** and id = 3
 with recursive v(x) as (select 'a' union select 'b') search depth first by x set o select *** from customers
 """.strip()
