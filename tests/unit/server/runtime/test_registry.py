@@ -1,0 +1,83 @@
+"""Live sessions and their cancel keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from hoopd.domain.errors import LimitExceeded
+from hoopd.domain.ids import SessionId
+from hoopd.runtime import registry as registry_module
+from hoopd.runtime.registry import Live, Registry, new_session_id
+
+ALICE, BOB = ("iss", "alice"), ("iss", "bob")
+
+
+def test_a_key_cancels_its_own_session_for_its_own_person_while_it_lives() -> None:
+    """THREATS 11"""
+    registry, said = Registry(), list[str]()
+    with registry.key(ALICE) as (pid, secret), registry.key(ALICE) as (other, _):
+        assert not registry.cancel(ALICE, pid, secret), "not open yet"
+        for number in (pid, other):
+            registry.add(
+                Live(
+                    SessionId(str(number)), ALICE, number, secret, lambda n=number: said.append(str(n)), lambda *_: None
+                )
+            )
+        for wrong in ((BOB, pid, secret), (ALICE, pid, b"\0\0\0\0"), (ALICE, pid, b""), (ALICE, pid ^ 1, secret)):
+            assert not registry.cancel(*wrong)
+        assert said == []
+        assert registry.cancel(ALICE, pid, secret)
+        assert said == [str(pid)]
+    assert not registry.cancel(ALICE, pid, secret)
+    assert len(registry) == 0
+
+
+def test_keys_are_unguessable_and_fit_the_protocol() -> None:
+    registry = Registry()
+    keys = set()
+    for _ in range(100):
+        with registry.key(ALICE) as (pid, secret):
+            assert 0 < pid < 2**31
+            assert len(secret) == 4
+            keys.add((pid, secret))
+    assert len(keys) == 100
+
+
+def test_limits_hold_from_the_opening_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-9"""
+    monkeypatch.setattr(registry_module, "MAX_PER_PRINCIPAL", 1)
+    monkeypatch.setattr(registry_module, "MAX_SESSIONS", 2)
+    registry = Registry()
+    with registry.key(ALICE):
+        with pytest.raises(LimitExceeded, match="you have 1 sessions open"), registry.key(ALICE):
+            pass
+        with registry.key(BOB):
+            assert len(registry) == 2
+            with pytest.raises(LimitExceeded, match="the gateway has 2 sessions open"), registry.key(("iss", "carol")):
+                pass
+    with registry.key(ALICE):
+        assert len(registry) == 1
+
+
+def test_connections_that_do_not_sign_in_are_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-9, THREATS 23"""
+    monkeypatch.setattr(registry_module, "MAX_ENTERING", 1)
+    registry = Registry()
+    refused = pytest.raises(LimitExceeded, match="have not signed in yet")
+    with registry.entering(ALICE), registry.entering(BOB), refused, registry.entering(ALICE):
+        pytest.fail("a third")
+    with registry.entering(ALICE):
+        pass
+
+
+def test_all_are_ended() -> None:
+    registry, said = Registry(), list[tuple[str, str, str]]()
+    with registry.key(ALICE) as (pid, secret):
+        registry.add(Live(SessionId("s"), ALICE, pid, secret, lambda: None, lambda *words: said.append(words)))
+        registry.end_all("gateway", "57P01", "bye")
+    assert said == [("gateway", "57P01", "bye")]
+
+
+def test_session_ids() -> None:
+    assert new_session_id().startswith("s-")
+    assert len({new_session_id() for _ in range(100)}) == 100
