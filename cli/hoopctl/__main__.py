@@ -6,6 +6,7 @@ is a line on stdout.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -82,8 +83,19 @@ def _silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def _leave_no_core() -> None:
+    """A core of this process would hold tokens and tunnel passwords (INV-7)."""
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (``sys.argv`` unless given) and return the exit code."""
+    _leave_no_core()
     arguments = sys.argv[1:] if arguments is None else arguments
     as_json = _wants_json(arguments)
     try:

@@ -109,6 +109,19 @@ def test_an_interruption_is_130(fails_with: Raise, capsys: pytest.CaptureFixture
     assert json.loads(capsys.readouterr().out)["code"] == "interrupted"
 
 
+def test_no_core_of_it_could_hold_a_token_inv_7() -> None:
+    script = (
+        "import resource, sys\n"
+        "hard = resource.getrlimit(resource.RLIMIT_CORE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (min(hard, 4096) if hard != -1 else 4096, hard))\n"
+        "from hoopctl.__main__ import main\n"
+        "main(['--version'])\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE)[0])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0"
+
+
 def test_a_command_may_pass_on_an_exit_code(fails_with: Raise) -> None:
     fails_with(typer.Exit(42))
     assert main(["fail"]) == 42
