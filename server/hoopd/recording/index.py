@@ -148,7 +148,8 @@ class StatementIndex:
             known.row,
             outcome=_plain(finished.outcome),
             rows=min(finished.rows, _BIGGEST) if finished.HasField("rows") else None,
-            duration_ms=None if unseen or not isfinite(finished.duration_ms) else finished.duration_ms,
+            # What never ran took no time that anybody could know; the event has 0 for it.
+            duration_ms=None if unseen or not isfinite(finished.duration_ms) else finished.duration_ms or None,
             masked=_plains(finished.masked),
             error=_plain(finished.message) or known.row.error,
             changed_by=message.seq,

@@ -53,6 +53,13 @@ def test_a_denial_is_known_at_once(fed, story) -> None:
     assert (denied.row.outcome, denied.row.error) == ("denied", "use a migration")
 
 
+def test_what_never_ran_has_no_duration(fed, story) -> None:
+    decided, raised, *_ = story.held(1, "DELETE FROM orders")
+    rejected = replace(story.finished(1), outcome=StatementOutcome.rejected, rows=None, duration_ms=0.0)
+    (row,) = [each.row for each in fed(story.start(), decided, raised, rejected)]
+    assert (row.outcome, row.rows, row.duration_ms) == ("rejected", None, None)
+
+
 def test_a_statement_decided_again_is_the_same_statement(fed, index, story) -> None:
     decided, raised, *_ = story.held(1, "DELETE FROM orders")
     fed(story.start(), decided, raised)
