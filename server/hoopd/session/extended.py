@@ -22,7 +22,9 @@ from hoopd.session.refusal import error, refuse_extended, refuse_work
 from hoopd.session.results import UnplannedResult
 from hoopd.session.state import Move
 from hoopd.session.tables import (
+    MAX_KEPT_TEXT,
     MAX_NAME_BYTES,
+    MAX_PARAMETER_BYTES,
     MAX_PORTALS,
     MAX_STATEMENTS,
     OWN_PREFIX,
@@ -37,14 +39,18 @@ from hoopd.session.tables import (
     Prepared,
 )
 from hoopd.sql.facts import Effect, Facts
+from hoopd.sql.parser import MAX_BYTES
 
 
 def decode(raw: bytes) -> str:
     """Text of a statement; the encoding is pinned to UTF-8.
 
     Raises:
-        WireError: not valid UTF-8, as PostgreSQL's 22021.
+        WireError: not valid UTF-8, as PostgreSQL's 22021; or longer than is ever judged (54000), and then it is neither
+            looked through nor recorded: texts of the size of a message would keep both for seconds.
     """
+    if len(raw) > MAX_BYTES:
+        raise WireError("54000", f"the text has {len(raw)} bytes; at most {MAX_BYTES} are judged")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as problem:
@@ -79,6 +85,12 @@ def judged_parse(core: Core, work: Work) -> None:
         core.work = None
         core.go(Move.drop)
         refuse_extended(core, error("54000", f"a session may hold {MAX_STATEMENTS} prepared statements at most"))
+        return
+    if len(work.text) + sum(len(one.sql) for one in core.statements.values()) > MAX_KEPT_TEXT:
+        core.work = None
+        core.go(Move.drop)
+        text = f"the texts of a session's prepared statements have {MAX_KEPT_TEXT} characters at most"
+        refuse_extended(core, error("54000", text, hint="DEALLOCATE those that are not used any more"))
         return
     if decision.outcome is Outcome.deny:
         _deny_parse(core, work)
@@ -155,6 +167,7 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
     if len(core.portals) >= MAX_PORTALS:
         refuse_extended(core, error("54000", f"a session may hold {MAX_PORTALS} portals at most"))
         return None
+    _check_sizes(core, prepared, bind)
     _check_formats(prepared, bind)
     digest = digest_of(bind, prepared.param_oids)
     params = params_of(bind, prepared.param_oids)
@@ -185,13 +198,22 @@ def send_bind(core: Core, work: Work) -> None:
             core.go(Move.drop)
             refuse_extended(core, error("0A000", str(problem), hint="prepare the statement again"))
             return
-    portal = Portal(work.bind.portal, work.bind, prepared, running)
+    portal = Portal(work.bind.portal, prepared, running)
     _replace_unnamed(core, portal)
     core.expected.append(ExpectBind(portal))
     core.to_server(work.frame.data)
     core.unsynced = True
     core.work = None
     core.go(Move.pass_on)
+
+
+def _check_sizes(core: Core, prepared: Prepared, bind: frontend.Bind) -> None:
+    """INV-9: what one Bind has recorded, and what all portals keep."""
+    given = sum(len(value) for value in bind.values if value is not None)
+    if given > MAX_PARAMETER_BYTES:
+        raise WireError("54000", f"the parameters have {given} bytes; a statement may have {MAX_PARAMETER_BYTES}")
+    if len(prepared.sql) + sum(len(one.prepared.sql) for one in core.portals.values()) > MAX_KEPT_TEXT:
+        raise WireError("54000", f"the texts of a session's portals have {MAX_KEPT_TEXT} characters at most")
 
 
 def _check_formats(prepared: Prepared, bind: frontend.Bind) -> None:

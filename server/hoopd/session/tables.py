@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from hoopd.domain.ids import RequestId, StatementNo
 from hoopd.pgwire.backend import Field
 from hoopd.pgwire.errors import ErrorFields
-from hoopd.pgwire.frontend import Bind
 from hoopd.session.judgement import JudgedStatement
 from hoopd.session.results import ResultRelay
 
@@ -23,6 +22,10 @@ MAX_NAME_BYTES = 63
 
 MAX_STATEMENTS = 5_000
 MAX_PORTALS = 1_000
+MAX_KEPT_TEXT = 8 * 1024 * 1024
+"""Characters of SQL that a session's prepared statements may have together, and those of its portals as well."""
+MAX_PARAMETER_BYTES = 16 * 1024 * 1024
+"""The values of one Bind: all of them are recorded, and a record that the store cannot take stops every session."""
 
 
 @dataclass(slots=True)
@@ -65,7 +68,6 @@ class Portal:
     """
 
     name: str
-    bind: Bind
     prepared: Prepared
     running: Running | None
     doubtful: bool = False

@@ -6,7 +6,9 @@ import pytest
 
 from hoopd.domain.decision import Outcome
 from hoopd.session.state import Phase
+from hoopd.session.tables import MAX_KEPT_TEXT, MAX_PARAMETER_BYTES
 from hoopd.sql.facts import Effect
+from hoopd.sql.parser import MAX_BYTES
 from tests.unit.server.session.play import (
     BIND_COMPLETE,
     FLUSH,
@@ -258,3 +260,57 @@ def test_names_that_the_server_would_cut_are_refused(message: bytes) -> None:
         play.client(SYNC).skip()
         play.server(failure("42601", "syntax error"), ready())
         assert play.said() == ["client E 42622 names of statements and portals have 63 bytes at most", "client Z I"]
+
+
+def _refused(play: Play, message: str) -> None:
+    assert play.said()[-1].startswith("server P")
+    play.client(SYNC).skip()
+    play.server(failure("42601", "syntax error"), ready())
+    said = play.said()
+    assert (said[0], said[-1]) == (f"client E 54000 {message}", "client Z I")
+
+
+def test_a_text_longer_than_is_judged_is_neither_looked_through_nor_recorded() -> None:
+    """INV-9: a text of the size of a message would keep the search for credentials, and the store, for seconds."""
+    with Play() as play:
+        text = "select '" + "a" * MAX_BYTES
+        play.client(parse(text))
+        _refused(play, f"the text has {len(text)} bytes; at most {MAX_BYTES} are judged")
+        play.client(query(text))
+        said = f"client E 54000 the text has {len(text)} bytes; at most {MAX_BYTES} are judged"
+        assert play.said() == [said, "client Z I"]
+
+
+def test_prepared_statements_are_bounded_by_their_text() -> None:
+    """INV-9: five thousand of a megabyte each would be the gateway's memory."""
+    with Play() as play:
+        text = "select 1 --" + "a" * (MAX_BYTES - 20)
+        for number in range(MAX_KEPT_TEXT // len(text)):
+            play.client(parse(text, f"s{number}")).judged(SELECT)
+            play.server(PARSE_COMPLETE, parameters(), columns("x"))
+        play.skip()
+        play.client(parse(text, "more")).judged(SELECT)
+        _refused(play, f"the texts of a session's prepared statements have {MAX_KEPT_TEXT} characters at most")
+
+
+def test_portals_are_bounded_by_the_text_of_their_statements() -> None:
+    """INV-9: a portal keeps what was found out about its statement."""
+    with Play() as play:
+        text = "select 1 --" + "a" * (MAX_BYTES - 20)
+        play.client(parse(text, "s")).judged(SELECT)
+        play.server(PARSE_COMPLETE, parameters(), columns("x"))
+        for number in range(MAX_KEPT_TEXT // len(text)):
+            play.client(bind(f"p{number}", "s")).judged(SELECT)
+        play.server(*[BIND_COMPLETE] * (MAX_KEPT_TEXT // len(text)))
+        play.skip()
+        play.client(bind("more", "s"))
+        _refused(play, f"the texts of a session's portals have {MAX_KEPT_TEXT} characters at most")
+
+
+def test_the_parameters_of_a_bind_are_bounded() -> None:
+    """INV-9: they are recorded whole, and the store has to take them in time."""
+    with Play() as play:
+        _prepared(play)
+        play.client(bind("", "s1", "a" * (MAX_PARAMETER_BYTES + 1)))
+        text = f"the parameters have {MAX_PARAMETER_BYTES + 1} bytes; a statement may have {MAX_PARAMETER_BYTES}"
+        _refused(play, text)
