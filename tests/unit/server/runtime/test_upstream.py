@@ -40,6 +40,13 @@ async def answer(target: Target, statement: str = "select 1") -> list[str]:
         return kinds
     finally:
         opened.close()
+        await closed()
+
+
+async def closed() -> None:
+    """A transport closes in the next turns of the loop, of which a test that ends has none."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def tls_target(server: TlsServer, mode: TlsMode, host: str = "localhost", ca: Path | None = None) -> Target:
@@ -50,6 +57,7 @@ def tls_target(server: TlsServer, mode: TlsMode, host: str = "localhost", ca: Pa
 async def refused(target: Target) -> str:
     with pytest.raises(Unavailable) as caught:
         await upstream.connect(target, {}, LIMIT)
+    await closed()
     assert PASSWORD not in caught.value.message
     return caught.value.message
 
@@ -64,6 +72,7 @@ async def test_scram(database: str) -> None:
     assert len(opened.secret) >= 4
     assert opened.parameters["client_encoding"]
     opened.close()
+    await closed()
 
 
 async def test_a_wrong_password_says_nothing_of_the_user(database: str, tmp_path: Path) -> None:
@@ -127,6 +136,8 @@ async def test_each_mode_speaks_tls(tls_postgres_server: TlsServer, mode: TlsMod
     opened = await upstream.connect(tls_target(tls_postgres_server, mode, ca=ca), {}, LIMIT)
     assert opened.writer.get_extra_info("ssl_object").version() in ("TLSv1.2", "TLSv1.3")
     opened.close()
+    async with asyncio.timeout(20):
+        await opened.writer.wait_closed()
 
 
 async def test_another_authority_is_refused(tls_postgres_server: TlsServer, tmp_path: Path) -> None:
@@ -170,11 +181,16 @@ Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def pretended(script: Script, **changes) -> AsyncIterator[Target]:
     """A target whose database follows a script."""
 
+    handlers: list[asyncio.Task[None]] = []
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        handlers.append(task)
         try:
             await script(reader, writer)
             await writer.drain()
-        except OSError:
+        except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
@@ -184,6 +200,8 @@ async def pretended(script: Script, **changes) -> AsyncIterator[Target]:
         port = server.sockets[0].getsockname()[1]
         connection = Connection("prod-db", "127.0.0.1", port, "shop", {})
         yield replace(Target(connection, "u", tls=TlsMode.disable), **changes)
+        await asyncio.wait_for(asyncio.gather(*handlers, return_exceptions=True), 20)
+        await closed()
 
 
 def saying(*data: bytes) -> Script:
