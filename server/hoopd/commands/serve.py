@@ -12,7 +12,8 @@ import typer
 
 from hoopd.commands import output
 from hoopd.commands.store import store_of
-from hoopd.settings import load
+from hoopd.settings import Settings, load
+from hoopd.wiring import serving
 
 Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The settings file, hoopd.yaml.")]
 
@@ -24,17 +25,17 @@ def serve(
     """Serve until Ctrl-C or SIGTERM. Sessions are ended with 57P01; nothing that was recorded is lost."""
     settings = load(config)
     with store_of(settings) as store:
-        asyncio.run(_serve(config, store.dsn, migrating=store.own or settings.store.migrate, as_json=json))
+        asyncio.run(_serve(settings, store.dsn, migrating=store.own or settings.store.migrate, as_json=json))
 
 
-async def _serve(config: Path, dsn: str, *, migrating: bool, as_json: bool) -> None:
-    from hoopd.wiring import serving
-
+async def _serve(settings: Settings, dsn: str, *, migrating: bool, as_json: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    async with serving(load(config), dsn, migrating=migrating) as served:
+        # A gateway under nohup was told that a hangup is not for it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop.set)
+    async with serving(settings, dsn, migrating=migrating) as served:
         address = f"{served.host}:{served.port}"
         if as_json:
             output.emit({"event": "ready", "gateway": address, "pid": os.getpid()})

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from hoop.v1 import gateway_pb2 as pb
 from hoop.v1 import gateway_pb2_grpc
 from hoopd.identity import OidcSettings
+from hoopd.recording.codec import micros
 from hoopd.rpc.authentication import Context, principal_of
 from hoopd.runtime.gateway import Gateway
 
@@ -36,7 +37,7 @@ class GatewayService(gateway_pb2_grpc.GatewayServicer):
             email=who.email or "",
             groups=sorted(who.groups),
             roles=sorted(who.roles),
-            expires_us=int(who.expires.timestamp() * 1_000_000),
+            expires_us=micros(who.expires),
         )
 
     async def ListConnections(self, request: pb.ListConnectionsRequest, context: Context) -> pb.ListConnectionsResponse:

@@ -12,6 +12,7 @@ import grpc.aio
 from hoop.v1 import tunnel_pb2 as pb
 from hoop.v1 import tunnel_pb2_grpc
 from hoopd.domain.errors import HoopError, InvalidInput
+from hoopd.recording.codec import micros
 from hoopd.rpc.authentication import Context, principal_of
 from hoopd.runtime.gateway import Gateway, Opening
 from hoopd.runtime.pipe import SideBand
@@ -69,7 +70,7 @@ class StreamPipe:
             await self._send(pb.ToClient(data=data[at : at + PIECE]))
 
     async def tell(self, line: SideBand) -> None:
-        until = int(line.until.timestamp() * 1_000_000) if line.until else 0
+        until = micros(line.until) if line.until else 0
         signal = pb.Signal(
             event=line.event,
             request=line.request,
