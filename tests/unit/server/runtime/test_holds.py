@@ -20,7 +20,7 @@ from hoopd.domain.connection import Connection
 from hoopd.domain.decision import Decision, Outcome, ReviewTerms, Seats
 from hoopd.domain.errors import Unavailable
 from hoopd.domain.ids import PolicyVersion, SessionId, StatementNo
-from hoopd.domain.request import Request, RequestState, Verdict
+from hoopd.domain.request import Meeting, Request, RequestState, Verdict
 from hoopd.domain.statement import SessionState
 from hoopd.runtime.holds import Asker, Holds
 from hoopd.session import commands, events, judgement
@@ -33,7 +33,8 @@ from tests.fixtures.requests import ALICE, BOB, SetClock
 STATE = SessionState(search_path="public", role="none", user="app", transaction="I", server_version=180006)
 TERMS = ReviewTerms((Seats("writes", frozenset({"dba"}), 1),), timedelta(minutes=4), timedelta(minutes=30))
 DECISION = Decision(Outcome.review, ("writes",), PolicyVersion(1), review=TERMS)
-VERDICT = judgement.Verdict((), DECISION, "delete from orders", masking=False)
+MEETS = (Meeting(((7, 8),), (2,), (("public", "orders", "id"),)),)
+VERDICT = judgement.Verdict((), DECISION, "delete from orders", masking=False, redacted=True, meets=MEETS)
 
 
 class Paused(StoredRequests):
@@ -130,6 +131,17 @@ async def test_a_session_that_ends_while_its_request_is_stored_leaves_none(sessi
     session.repository.go_on.set()
     await session.holds.abandon("the client went away")
     assert await session.states() == ["cancelled"]
+
+
+async def test_a_request_keeps_what_must_be_hidden_and_what_was_taken_out(session: Session) -> None:
+    """INV-4, INV-7"""
+    async with ending(session) as tasks:
+        tasks.create_task(session.hold())
+        await asyncio.wait_for(session.posted.get(), 30)
+        (request,) = await session.broker.list(BOB)
+        assert request.snapshot.meets == MEETS
+        assert request.snapshot.redacted
+    await session.holds.abandon("the client went away")
 
 
 async def test_a_request_that_is_withdrawn_while_it_is_stored_leaves_none(session: Session) -> None:
