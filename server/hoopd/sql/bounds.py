@@ -36,7 +36,11 @@ _CHAINED = frozenset(
 
 
 class TooDeep(Exception):
-    """The text would make a tree that is too deep or too large to judge."""
+    """The text would make a tree that is too deep or too large to judge. ``hint`` says what to do about it."""
+
+    def __init__(self, message: str, hint: str = "Write it with fewer levels.") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 @dataclass(slots=True)
@@ -81,7 +85,9 @@ class _Bound:
         else:
             self._within(level, name)
         if self.cost > _MAX_COPIES:
-            raise TooDeep("the statement repeats too much of itself in multiple assignments")
+            raise TooDeep(
+                "the statement repeats too much of itself in multiple assignments", "Assign the columns one by one."
+            )
         if self.levels[-1].depth() + _GROUP * len(self.levels) > MAX_DEPTH:
             raise TooDeep("the statement is too deeply nested")
         self.last = name
@@ -129,7 +135,7 @@ def check_runs(data: bytes) -> None:
         signs = run[0].partition(b"--")[0]
         cost += len(run[0]) * (signs.count(b"+") + signs.count(b"-") + run[0].count(b"/*"))
         if cost > _MAX_REREAD:
-            raise TooDeep("the text has too many operator characters in a row")
+            raise TooDeep("the text has too many operator characters in a row", "Put blanks between operators.")
 
 
 def check(tokens: Iterable[str]) -> None:
@@ -137,5 +143,5 @@ def check(tokens: Iterable[str]) -> None:
     bound = _Bound()
     for count, token in enumerate(tokens):
         if count >= MAX_TOKENS:
-            raise TooDeep(f"the text has more than {MAX_TOKENS} tokens")
+            raise TooDeep(f"the text has more than {MAX_TOKENS} tokens", "Send it in smaller parts.")
         bound.take(token)

@@ -174,7 +174,7 @@ def parse(text: str) -> tuple[Statement, ...]:
         try:
             check(_name(token.token) for token in _scan(data))
         except TooDeep as error:
-            raise ParseFailure(SqlError(str(error), None, "54001", "Write it with fewer levels.")) from None
+            raise ParseFailure(SqlError(str(error), None, "54001", error.hint)) from None
     tree = _tree(data)
     return tuple(_statement(data, raw) for raw in tree.get("stmts", ()))
 

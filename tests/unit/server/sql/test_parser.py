@@ -91,6 +91,15 @@ def test_what_would_overflow_a_stack_is_refused_before_the_grammar_sees_it(
     assert caught.value.error.sqlstate == "54001"
 
 
+def test_a_text_that_is_too_long_is_not_told_to_nest_less() -> None:
+    with pytest.raises(ParseFailure) as caught:
+        parse("select 1 in (" + ",".join(["1"] * 60_000) + ")")
+    assert (caught.value.error.sqlstate, caught.value.error.hint) == ("54001", "Send it in smaller parts.")
+    with pytest.raises(ParseFailure) as caught:
+        parse("select " + "(" * 2_000 + "1" + ")" * 2_000)
+    assert caught.value.error.hint == "Write it with fewer levels."
+
+
 def test_multiple_assignment_cannot_multiply_the_tree() -> None:
     """The grammar repeats the right side once for each column: 800 of 800 would be 640,000 nodes."""
     columns = ",".join(["a"] * 800)
