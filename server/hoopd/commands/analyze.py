@@ -6,13 +6,14 @@ SQL on stdin, one JSON line for each statement on stdout (DESIGN.md, section 9).
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import psycopg
 import typer
 
 from hoopd.commands import output
-from hoopd.domain.errors import Unavailable
+from hoopd.domain.errors import InvalidInput, Unavailable
 from hoopd.domain.statement import SessionState
 from hoopd.sql.analysis import analyse
 from hoopd.sql.catalog import CATALOG_QUERIES, FINGERPRINT_QUERY, Catalog
@@ -23,7 +24,10 @@ _ALONE = SessionState('"$user", public', role="", user="", transaction="I", serv
 
 def analyze(
     dsn: Annotated[
-        str | None, typer.Option("--dsn", help="A database to read the catalog of; without it, built-in names only.")
+        str | None,
+        typer.Option(
+            "--dsn", help="A database to read the catalog of, or @FILE with its DSN; else built-in names only."
+        ),
     ] = None,
 ) -> None:
     """Say what SQL would do, without running it.
@@ -36,9 +40,9 @@ def analyze(
 
 
 def _read(dsn: str) -> tuple[SessionState, Catalog]:
-    """The catalog and state of a session of that DSN. Raises Unavailable."""
+    """The catalog and state of a session of that DSN. Raises Unavailable, or InvalidInput for a file that is none."""
     try:
-        with psycopg.connect(dsn) as connection:
+        with psycopg.connect(_in_file(dsn[1:]) if dsn.startswith("@") else dsn) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             rows = {name: connection.execute(query.encode()).fetchall() for name, query in CATALOG_QUERIES.items()}
@@ -54,6 +58,15 @@ def _read(dsn: str) -> tuple[SessionState, Catalog]:
     path, role, user = found
     state = SessionState(path, role=role, user=user, transaction="I", server_version=version)
     return state, Catalog.build(rows, str(fingerprint[0]) if fingerprint else "")
+
+
+def _in_file(name: str) -> str:
+    """A DSN that holds a password: every user of the machine can read the words of a command line (INV-7)."""
+    try:
+        return Path(name).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InvalidInput(f"the file {name} of --dsn cannot be read: {reason}") from None
 
 
 def as_json(facts: Facts) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -53,6 +54,15 @@ def test_a_database_resolves_names(database: str) -> None:
     assert [column["name"] for column in found[0]["output"]] == ["id", "card"]
     assert found[1]["functions"] == [{"schema": "public", "name": "f", "volatility": "volatile", "trusted": False}]
     assert found[1]["effects"] == ["opaque", "read"]
+
+
+def test_a_dsn_that_holds_a_password_may_come_from_a_file(database: str, tmp_path: Path) -> None:
+    """INV-7: the words of a command line are there for every user of the machine to read."""
+    file = tmp_path / "dsn"
+    file.write_text(database + "\n", encoding="utf-8")
+    assert lines(b"select 1", "--dsn", f"@{file}")[0]["kind"] == "select"
+    done = run(b"select 1", "--dsn", f"@{file}.not-there")
+    assert (done.returncode, b"of --dsn cannot be read: No such file" in done.stderr) == (2, True)
 
 
 def test_a_database_that_does_not_answer_is_one_sentence() -> None:
