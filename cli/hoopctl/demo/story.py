@@ -151,7 +151,8 @@ class Story:
 
     def _verified(self) -> None:
         said = self._run("dave", "hoopctl", "audit", "verify")
-        _expect(self._session in said or "session" in said, "nothing was verified")
+        whole = re.search(rf"^ok +{re.escape(self._session)} ", said, re.MULTILINE)
+        _expect(whole is not None, f"the session {self._session} was not found whole")
 
     # Doing things
 
