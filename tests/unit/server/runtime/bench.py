@@ -14,6 +14,7 @@ import base64
 import contextlib
 import hashlib
 import hmac
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -262,10 +263,11 @@ class Bench:
 
 def target_of(dsn: str, **changes) -> Target:
     parts = conninfo_to_dict(dsn)
-    secret = Path(tempfile.mkdtemp(prefix="hoop-secret-")) / "password"
-    secret.write_text(str(parts["password"]))
+    # The password goes by the environment of this process: no file of it is left behind.
+    variable = f"HOOP_TEST_PASSWORD_{hashlib.sha256(dsn.encode()).hexdigest()[:16]}"
+    os.environ[variable] = str(parts["password"])
     connection = Connection(NAME, str(parts["host"]), int(str(parts["port"])), str(parts["dbname"]), {"env": "test"})
-    made = Target(connection, str(parts["user"]), password_file=secret, tls=TlsMode.disable)
+    made = Target(connection, str(parts["user"]), password_env=variable, tls=TlsMode.disable)
     return replace(made, **changes)
 
 
@@ -319,5 +321,3 @@ async def bench(
         recorder.close()
         await kept.close()
         shutil.rmtree(home)
-        if made.password_file is not None:
-            shutil.rmtree(made.password_file.parent, ignore_errors=True)

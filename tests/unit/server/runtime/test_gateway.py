@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -129,11 +130,13 @@ async def test_a_database_that_is_down_is_one_sentence(things: str) -> None:
         assert lines == ["E FATAL 08001 the database of prod-db cannot be reached: " + lines[-1].rpartition(": ")[2]]
 
 
-async def test_a_credential_file_that_is_gone(things: str) -> None:
+async def test_a_credential_file_that_is_gone(things: str, tmp_path: Path) -> None:
     """INV-7: the sentence names the connection, not the secret."""
-    async with bench(things) as gateway:
-        assert gateway.target.password_file is not None
-        gateway.target.password_file.unlink()
+
+    def gone(target: Target) -> Target:
+        return replace(target, password_env=None, password_file=tmp_path / "gone")
+
+    async with bench(things, target=gone) as gateway:
         client = gateway.connect()
         (line,) = await client.sign_in(database=gateway.target.connection.database)
         assert line.startswith("E FATAL 58000 the credential file of prod-db cannot be read")

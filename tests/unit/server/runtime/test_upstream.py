@@ -78,7 +78,7 @@ async def test_scram(database: str) -> None:
 async def test_a_wrong_password_says_nothing_of_the_user(database: str, tmp_path: Path) -> None:
     """INV-7"""
     (tmp_path / "password").write_text("guessed")
-    said = await refused(replace(target_of(database), password_file=tmp_path / "password"))
+    said = await refused(replace(target_of(database), password_env=None, password_file=tmp_path / "password"))
     assert said == "the database of prod-db refused the gateway: it does not accept the gateway's credential"
 
 
