@@ -24,7 +24,7 @@ from hoopd.rpc.masks import ViewerMasks
 from hoopd.rpc.server import GRACE_SECONDS, RpcServer
 from hoopd.runtime import clock
 from hoopd.runtime.gateway import Gateway, Services
-from hoopd.runtime.policies import Policies
+from hoopd.runtime.policies import Policies, PolicyFollower
 from hoopd.runtime.target import Target
 from hoopd.session.judgement import PolicyInForce
 from hoopd.settings import ConnectionSettings, Settings
@@ -186,7 +186,8 @@ async def _parts(
     )
     recorder.start()
     try:
-        async with _running(listener.run, recorder.shipper.run, broker.run):
+        following = PolicyFollower(policies, PolicyRepository(store, clock.now), listener, load)
+        async with _running(listener.run, recorder.shipper.run, broker.run, following.run):
             await _ready(recorder, broker)
             yield services
             await recorder.shipper.drain(GRACE_SECONDS)

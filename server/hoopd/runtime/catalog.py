@@ -102,6 +102,7 @@ class CatalogReader:
                 rows = {}
                 for name, query in CATALOG_QUERIES.items():
                     rows[name] = await (await connection.execute(query.encode())).fetchall()
-                self._catalog = Catalog.build(rows, fingerprint)
+                # A large catalog takes a while to build: the sessions of this gateway go on meanwhile.
+                self._catalog = await asyncio.to_thread(Catalog.build, rows, fingerprint)
         self._checked = before
         return self._catalog

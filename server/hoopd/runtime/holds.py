@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hoopd.approvals.broker import Broker
+from hoopd.approvals.quorum import waiting_for
 from hoopd.approvals.snapshots import digest
 from hoopd.domain.connection import Connection
 from hoopd.domain.errors import HoopError
@@ -76,13 +77,13 @@ class Holds:
         except HoopError as problem:
             post(events.JudgingFailed(asked.ticket, problem.sqlstate, problem.message))
             return
-        people, hold = waiting_for(request), request.hold_until - request.created
+        people, hold = _people(request), request.hold_until - request.created
         rules = request.snapshot.rules
         post(events.Raised(asked.ticket, request.id, people, rules, round(hold.total_seconds()), request.expires))
 
         def remind(now: Request) -> None:
             left = max(timedelta(0), now.hold_until - clock.now())
-            post(events.Reminded(asked.ticket, waiting_for(now), round(left.total_seconds())))
+            post(events.Reminded(asked.ticket, _people(now), round(left.total_seconds())))
 
         try:
             settled = await self._broker.wait(request.id, on_reminder=remind)
@@ -172,10 +173,6 @@ class Holds:
         )
 
 
-def waiting_for(request: Request) -> tuple[str, ...]:
-    """Who is still waited for, in words: one entry for each set of seats."""
-    words = []
-    for seats in request.snapshot.terms.seats:
-        groups = " or ".join(sorted(seats.groups))
-        words.append(groups if seats.needed == 1 else f"{seats.needed} of {groups}")
-    return tuple(dict.fromkeys(words))
+def _people(request: Request) -> tuple[str, ...]:
+    """Whom it still waits for, after the words that were said."""
+    return waiting_for(request.snapshot.terms, request.words)

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from hoopd.domain.errors import Unavailable
+import asyncio
+import logging
+from collections.abc import Callable
+
+from hoopd.domain.errors import HoopError, Unavailable
+from hoopd.policy.model import Policy
 from hoopd.session.judgement import PolicyInForce
+from hoopd.store.listener import Listener
+from hoopd.store.policies import CHANNEL, PolicyRepository
+
+log = logging.getLogger("hoopd.policy")
+
+Load = Callable[[str, str], Policy]
+"""From a text and where it came from to a policy; raises HoopError."""
 
 
 class Policies:
@@ -21,3 +33,34 @@ class Policies:
         if self._current is None:
             raise Unavailable("no policy is loaded: nothing can be judged")
         return self._current
+
+
+class PolicyFollower:
+    """Puts each new version of the store in force, whichever gateway put it there."""
+
+    def __init__(self, policies: Policies, repository: PolicyRepository, listener: Listener, load: Load) -> None:
+        self._policies = policies
+        self._repository = repository
+        self._listener = listener
+        self._load = load
+        self._told = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow until cancelled. What cannot be read or loaded changes nothing, and is said in the log."""
+        unsubscribe = self._listener.subscribe(CHANNEL, lambda _: self._told.set())
+        try:
+            while True:
+                await self._told.wait()
+                self._told.clear()
+                try:
+                    await self._look()
+                except HoopError as problem:
+                    log.error("the policy in the store is not put in force: %s", problem.message)
+        finally:
+            unsubscribe()
+
+    async def _look(self) -> None:
+        newest = await self._repository.current()
+        if newest is not None and newest.version > self._policies.current.version:
+            self._policies.put(PolicyInForce(self._load(newest.text, newest.source), newest.version))
+            log.warning("policy version %d by %s is in force", newest.version, newest.by)

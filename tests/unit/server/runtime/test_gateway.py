@@ -19,6 +19,7 @@ from hoopd.pgwire import startup
 from hoopd.pgwire.frontend import make_query
 from hoopd.runtime.gateway import server_version
 from hoopd.runtime.registry import MAX_PER_PRINCIPAL
+from hoopd.runtime.target import Target
 from tests.unit.server.runtime.bench import EVERYTHING, NAME, Bench, Client, bench, now, opening, person
 
 TABLE = "create table public.things (id int primary key, name text); insert into things values (1, 'a'), (2, 'b')"
