@@ -36,8 +36,10 @@ def test_the_one_of_the_settings(operated: Operated, monkeypatch: pytest.MonkeyP
 def test_the_gateways_own_keeps_its_data_and_password(operated: Operated) -> None:
     operated.write(store={})
     settings = load(operated.path)
+    dsn = ""
     for start in (1, 2):
         with store_of(settings) as store:
+            dsn = store.dsn
             assert store.own
             with psycopg.connect(store.dsn, autocommit=True) as connection:
                 connection.execute("create table if not exists kept (id int)")
@@ -46,4 +48,4 @@ def test_the_gateways_own_keeps_its_data_and_password(operated: Operated) -> Non
     secret = settings.data_dir / "store.password"
     assert secret.stat().st_mode & 0o777 == 0o600
     with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(store.dsn)
+        psycopg.connect(dsn)

@@ -16,7 +16,8 @@ from hoopd.domain.ids import RequestId
 from hoopd.domain.principal import Principal
 from hoopd.domain.request import Verdict
 from hoopd.pgwire import startup
-from hoopd.pgwire.frontend import make_query
+from hoopd.pgwire.framing import encode
+from hoopd.pgwire.frontend import SYNC, make_bind, make_execute, make_parse, make_query
 from hoopd.runtime.gateway import server_version
 from hoopd.runtime.registry import MAX_PER_PRINCIPAL
 from hoopd.runtime.target import Target
@@ -296,3 +297,29 @@ async def test_an_approved_statement_runs_once(things: str) -> None:
         assert said.result == "approved"
         assert (await client.until())[-2:] == ["C DELETE 1", "Z I"]
         assert (await client.query("select count(*) from things"))[1] == "D 1"
+
+
+async def test_a_name_that_code_gave_to_another_statement_still_runs_the_one_that_was_judged(things: str) -> None:
+    """INV-1, THREATS 9: PostgreSQL lets ``DO`` deallocate a prepared statement and put another in its place."""
+    swap = "do $$ begin execute 'deallocate s1'; execute 'prepare s1 as delete from things'; end $$"
+    async with bench(things, EVERYTHING.replace("[read", "[opaque, read")) as gateway, gateway.client() as client:
+        client.send(make_parse("s1", b"select name from things order by id"), SYNC)
+        assert (await client.until())[0] == "1"
+        assert (await client.query(swap))[0] == "C DO"
+        client.send(make_bind("", "s1"), make_execute(""), SYNC)
+        assert await client.until() == ["2", "D a", "D b", "C SELECT 2", "Z I"]
+        assert (await client.query("select count(*) from things"))[1] == "D 2"
+
+
+async def test_a_cursor_that_code_put_in_a_portals_place_is_not_read(things: str) -> None:
+    """INV-1, INV-4"""
+    swap = "do $$ begin execute 'close p1'; execute 'declare p1 cursor for select 1'; end $$"
+    async with bench(things, EVERYTHING.replace("[read", "[opaque, read")) as gateway, gateway.client() as client:
+        await client.query("begin")
+        client.send(make_parse("s1", b"select name from things order by id"), encode("B", b"p1\0s1\0" + bytes(6)), SYNC)
+        await client.until()
+        assert (await client.query(swap))[0] in ("C DO", "E ERROR 0A000 cannot open a cursor")
+        client.send(make_execute("p1"), SYNC)
+        lines = await client.until()
+        assert lines[0].startswith('E ERROR 34000 portal "p1" cannot be trusted any more')
+        assert lines[1:] == ["Z E"]
