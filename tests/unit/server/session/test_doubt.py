@@ -110,5 +110,3 @@ def test_an_impossible_transaction_state_ends_the_session() -> None:
         play.client(query("select 1")).skip().judged(READ).skip()
         play.server(complete("SELECT 1"), encode("Z", b"?"))
         assert play.said()[-1] == "end database"
-
-
