@@ -111,6 +111,9 @@ def _judged_to_run(core: Core, work: Work) -> None:
             core.decided(work)
             text = "current transaction is aborted, commands ignored until end of transaction block"
             refuse_work(core, error("25P02", text), StatementOutcome.error)
+        case Outcome.review if any(frame.kind == "X" for frame in core.inbox):
+            core.decided(work)
+            core.end("client", "the client ended the session and did not wait")
         case Outcome.review:
             holding.hold(core)
         case Outcome.allow:

@@ -90,7 +90,7 @@ class SessionMachine:
 
 
 def _client_sent(core: Core, event: ClientSent) -> None:
-    if event.frame.kind == "X" and core.work is not None:
+    if event.frame.kind == "X" and core.phase in holding.HELD:
         holding.withdraw(core, "the client ended the session")
         core.end("client", "the client ended the session")
         return

@@ -68,3 +68,23 @@ def test_a_query_that_is_not_utf8_is_refused() -> None:
         play.client(encode("Q", b"select '\xff'\0"))
         assert play.said()[0].startswith("client E 22021")
         play.skip()
+
+
+def test_a_terminate_behind_a_query_lets_it_run_first() -> None:
+    """INV-8: PostgreSQL takes its messages in order."""
+    with Play() as play:
+        play.client(query("select 1"), encode("X")).skip()
+        play.judged(verdict(facts("select 1")))
+        assert play.said()[-1] == "server Q select 1"
+        play.server(complete("SELECT 1"), ready())
+        assert play.said()[-1] == "end client"
+
+
+def test_a_terminate_behind_what_has_to_be_held_asks_nobody() -> None:
+    with Play() as play:
+        play.client(query("delete from t"), encode("X")).skip()
+        play.judged(verdict(facts("delete from t"), outcome=Outcome.review))
+        said = play.said()
+        assert "raise" not in said
+        assert said[-1] == "end client"
+        assert "record StatementFinished cancelled" in said
