@@ -16,7 +16,7 @@ from typing import Any
 
 from hoopd.domain.errors import HoopError, LimitExceeded, Unavailable
 from hoopd.domain.events import SessionEnded, StatementFinished, StatementStarted
-from hoopd.domain.ids import StatementNo
+from hoopd.domain.ids import PolicyVersion, StatementNo
 from hoopd.pgwire import backend
 from hoopd.pgwire.errors import ErrorFields, WireError
 from hoopd.pgwire.framing import FrameReader
@@ -54,6 +54,7 @@ class Parts:
     machine: SessionMachine
     record: SessionRecord
     holds: Holds
+    policy_version: Callable[[], PolicyVersion]
     judge_now: JudgeNow
     judge_later: JudgeLater
     catalog_changed: Callable[[], None]
@@ -198,6 +199,7 @@ class SessionRunner:
         while True:
             batch, handled = await self._queue.get()
             for event in batch:
+                self._parts.machine.note_policy(self._parts.policy_version())
                 await self._carry_out(self._parts.machine.receive(event))
             if handled is not None:
                 handled.set()

@@ -11,7 +11,6 @@ from hoopd.pgwire import frontend
 from hoopd.pgwire.errors import WireError
 from hoopd.pgwire.framing import Frame
 from hoopd.session import extended, holding
-from hoopd.session.commands import Judge
 from hoopd.session.core import Core, Work
 from hoopd.session.events import Judged, JudgingFailed
 from hoopd.session.refusal import error, refuse_extended, refuse_query, refuse_work
@@ -60,13 +59,13 @@ def _must_drain(core: Core, frame: Frame) -> bool:
 
 def _query(core: Core, frame: Frame) -> None:
     text = extended.decode(frontend.read_query(frame.body))
-    ask(core, Work(frame, text, core.ticket()))
+    core.ask(Work(frame, text, core.ticket()))
 
 
 def _parse(core: Core, frame: Frame) -> None:
     parse = frontend.read_parse(frame.body)
     extended.check_name(parse.name)
-    ask(core, Work(frame, extended.decode(parse.sql), core.ticket(), parse=parse))
+    core.ask(Work(frame, extended.decode(parse.sql), core.ticket(), parse=parse))
 
 
 def _bind(core: Core, frame: Frame) -> None:
@@ -74,13 +73,7 @@ def _bind(core: Core, frame: Frame) -> None:
     extended.check_name(bind.portal, bind.statement)
     work = extended.bound_work(core, frame, bind)
     if work is not None:
-        ask(core, work)
-
-
-def ask(core: Core, work: Work) -> None:
-    core.work = work
-    core.go(Move.judge)
-    core.emit(Judge(work.ticket, work.text, core.state))
+        core.ask(work)
 
 
 def judged(core: Core, event: Judged) -> None:
@@ -94,6 +87,8 @@ def judged(core: Core, event: Judged) -> None:
         refuse_work(core, error("57014", "canceling statement due to user request"), StatementOutcome.cancelled)
     elif work.parse is not None:
         extended.judged_parse(core, work)
+    elif work.execute is not None:
+        extended.judged_execute(core, work)
     else:
         _judged_to_run(core, work)
 

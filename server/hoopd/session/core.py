@@ -15,14 +15,14 @@ from hoopd.domain.events import (
     StatementOutcome,
     StatementStarted,
 )
-from hoopd.domain.ids import RequestId, StatementNo
+from hoopd.domain.ids import PolicyVersion, RequestId, StatementNo
 from hoopd.domain.statement import Param, SessionState
 from hoopd.masking.values import MaskContext
 from hoopd.pgwire import backend
 from hoopd.pgwire.errors import ErrorFields
 from hoopd.pgwire.framing import Frame
 from hoopd.pgwire.frontend import Bind, Parse
-from hoopd.session.commands import Command, End, Finish, Record, ToClient, ToServer
+from hoopd.session.commands import Command, End, Finish, Judge, Record, ToClient, ToServer
 from hoopd.session.judgement import JudgedStatement, Verdict
 from hoopd.session.results import ResultRelay
 from hoopd.session.state import Move, Phase, move
@@ -45,6 +45,7 @@ class Work:
     ticket: int
     parse: Parse | None = None
     bind: Bind | None = None
+    execute: Portal | None = None
     params: tuple[Param, ...] = ()
     param_digest: str = ""
     verdict: Verdict | None = None
@@ -71,6 +72,7 @@ class Core:
     barrier_ahead: bool = False
     read_back_due: bool = False
     masking: bool = False
+    policy_version: PolicyVersion | None = None
     tickets: int = 0
     numbers: int = 0
     out: list[Command] = field(default_factory=list)
@@ -91,6 +93,12 @@ class Core:
 
     def record(self, event: Event) -> None:
         self.out.append(Record(event))
+
+    def ask(self, work: Work) -> None:
+        """Ask for the verdict on the client's message."""
+        self.work = work
+        self.go(Move.judge)
+        self.emit(Judge(work.ticket, work.text, self.state))
 
     def ticket(self) -> int:
         self.tickets += 1

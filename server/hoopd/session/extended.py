@@ -275,6 +275,41 @@ def execute(core: Core, frame: Frame) -> None:
         text = f'portal "{asked.portal}" cannot be trusted any more: code has run that could have replaced it'
         refuse_extended(core, error("34000", text, hint="bind the statement again"))
         return
+    decided = portal.running.judged.decision.policy_version if portal.running is not None else None
+    if decided is not None and core.policy_version not in (None, decided):
+        core.ask(Work(frame, portal.prepared.sql, core.ticket(), execute=portal))
+        return
+    _send_execute(core, frame, portal)
+
+
+def judged_execute(core: Core, work: Work) -> None:
+    """Another policy is in force than when the portal was bound: it goes on only if that one says no less.
+
+    DESIGN.md section 4: at Execute the policy is checked again. Rows are masked by the plan of the Bind, so that a plan
+    that is another now needs another Bind.
+    """
+    portal, verdict = work.execute, work.verdict
+    assert portal is not None
+    assert portal.running is not None
+    assert verdict is not None
+    before = portal.running.judged
+    now = verdict.statements[0] if verdict.statements else None
+    stricter = verdict.decision.outcome.strictness > before.decision.outcome.strictness
+    if now is None or stricter or now.plan != before.plan:
+        core.decided(work, only_denied=True)
+        text = verdict.decision.message if verdict.decision.outcome is Outcome.deny else None
+        changed = "the policy has changed since this portal was bound: bind the statement again"
+        refuse_work(core, error("42501", text or changed), StatementOutcome.denied)
+        return
+    portal.running.judged = replace(
+        before, decision=replace(before.decision, policy_version=now.decision.policy_version)
+    )
+    core.work = None
+    core.go(Move.pass_on)
+    _send_execute(core, work.frame, portal)
+
+
+def _send_execute(core: Core, frame: Frame, portal: Portal) -> None:
     if portal.running is not None:
         note_effects(core, [portal.running.judged.facts])
         portal.doubtful = False  # by its own code, which is what was judged

@@ -10,6 +10,7 @@ from typing import Any
 
 from hoopd.domain.errors import HoopError
 from hoopd.domain.events import RequestRaised
+from hoopd.domain.ids import PolicyVersion
 from hoopd.domain.statement import SessionState
 from hoopd.masking.values import MaskContext
 from hoopd.pgwire.errors import WireError
@@ -55,6 +56,10 @@ class SessionMachine:
     def inbox_bytes(self) -> int:
         """How much the client has sent ahead of what is being done."""
         return self._core.inbox_bytes
+
+    def note_policy(self, version: PolicyVersion) -> None:
+        """The policy that is in force from the next event on."""
+        self._core.policy_version = version
 
     def open(self) -> list[Command]:
         """The commands that read the session's settings before its client is told that it is ready."""

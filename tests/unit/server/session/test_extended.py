@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hoopd.domain.decision import Outcome
+from hoopd.domain.ids import PolicyVersion
+from hoopd.domain.mask import ColumnMask, MaskKind
+from hoopd.masking.plan import MaskPlan
 from hoopd.session.state import Phase
 from hoopd.session.tables import MAX_KEPT_TEXT, MAX_PARAMETER_BYTES
 from hoopd.sql.facts import Effect
@@ -231,6 +234,47 @@ def test_a_literal_that_runs_code_at_parse_cannot_be_held() -> None:
         held = verdict(facts("update t …", "update", runs_at_parse=True), outcome=Outcome.review)
         play.judged(held)
         assert play.said() == ["server P hoopd refused this statement"]
+
+
+def test_a_policy_that_came_since_the_bind_is_asked_at_execute() -> None:
+    """DESIGN section 4: on a decided portal, and the policy is checked again."""
+    with Play() as play:
+        _prepared(play)
+        play.client(bind("p", "s1", "a")).judged(SELECT).server(BIND_COMPLETE).skip()
+        play.machine.note_policy(PolicyVersion(2))
+        play.client(execute("p"))
+        assert play.said() == ["judge select $1"]
+        play.judged(SELECT)
+        assert play.said() == ["server E"]
+
+
+def test_a_policy_that_denies_since_the_bind_stops_the_portal() -> None:
+    """INV-1"""
+    with Play() as play:
+        _prepared(play)
+        play.client(bind("p", "s1", "a")).judged(SELECT).server(BIND_COMPLETE).skip()
+        play.machine.note_policy(PolicyVersion(2))
+        play.client(execute("p"), SYNC).skip()
+        play.judged(verdict(facts("select $1"), outcome=Outcome.deny))
+        said = play.said()
+        assert "server E" not in said
+        assert "server P hoopd_refused hoopd refused this statement" in said
+        play.server(failure("42601", "syntax error"), ready())
+        assert "client E 42501 not like this" in play.said()
+
+
+def test_other_masks_since_the_bind_need_another_bind() -> None:
+    """INV-4: rows would be masked by the old plan."""
+    with Play() as play:
+        _prepared(play)
+        play.client(bind("p", "s1", "a")).judged(SELECT).server(BIND_COMPLETE).skip()
+        play.machine.note_policy(PolicyVersion(2))
+        play.client(execute("p"), SYNC).skip()
+        masked = MaskPlan(Outcome.allow, columns=(ColumnMask(MaskKind.full),), in_force=True)
+        play.judged(verdict(facts("select $1"), plan=masked))
+        assert "server E" not in play.said()
+        play.server(failure("42601", "syntax error"), ready())
+        assert [line for line in play.said() if "bind the statement again" in line]
 
 
 def _prepared(play: Play, one: object = None, name: str = "s1") -> None:
