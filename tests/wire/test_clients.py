@@ -63,8 +63,10 @@ def test_psycopg_pipeline_with_a_denied_statement_in_its_middle(tunnel: Tunnel) 
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="migration"):
             run()
         assert cursors[0].fetchone() == (1,)
-        with pytest.raises(psycopg.Error):
-            cursors[2].fetchone()
+        # The third may have been refused by psycopg itself, when it already knew that the pipeline is aborted.
+        for cursor in cursors[2:]:
+            with pytest.raises(psycopg.Error):
+                cursor.fetchone()
         assert connection.execute("select 3").fetchone() == (3,)
 
 

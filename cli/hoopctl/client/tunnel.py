@@ -201,6 +201,9 @@ class TunnelClient:
         stream = SessionStream(self._gateway, call)
         try:
             await stream._write(tunnel_pb2.ToGateway(open=_open(opening)))  # noqa: SLF001 - the same module
+        except StreamOver:
+            # It has ended already; why is said by whoever reads its answers.
+            return stream
         except BaseException:
             stream.cancel()
             raise
