@@ -6,6 +6,7 @@ time that anyone waits for one (INV-9). No query of an aggregate lives here.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -98,9 +99,14 @@ class Store:
 
         Raises ``Unavailable`` for whatever psycopg raises inside.
         """
-        with translated():
-            async with self._pool.connection() as connection:
-                yield connection
+        asked = _cancellations()
+        try:
+            with translated():
+                async with self._pool.connection() as connection:
+                    _heed(asked)
+                    yield connection
+        finally:
+            _heed(asked)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
@@ -108,3 +114,19 @@ class Store:
         async with self.connection() as connection:
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield connection
+
+
+def _cancellations() -> int:
+    """How often this task was asked to end."""
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
+
+
+def _heed(asked: int) -> None:
+    """Raise the cancellation that came since there were ``asked`` and was lost.
+
+    The pool waits with ``asyncio.wait_for``, which before Python 3.12 drops a cancellation that comes in the moment in
+    which what it waits for is there (cpython#86296): the task would then run on for ever, and whoever ends it wait.
+    """
+    if _cancellations() > asked:
+        raise asyncio.CancelledError

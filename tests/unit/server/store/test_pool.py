@@ -83,6 +83,32 @@ async def test_waiting_for_a_connection_is_bounded(database: str) -> None:
         await store.close()
 
 
+@pytest.mark.parametrize("ticks", range(40))
+async def test_a_cancellation_is_not_lost_in_the_moment_in_which_a_connection_is_there(
+    store: Store, ticks: int
+) -> None:
+    """INV-2: what was told to end ends, or the gateway would hang when it stops."""
+    pool = Store(store.dsn, max_size=1)
+    await pool.open()
+    try:
+        for extra in range(3):
+            async with pool.connection():
+                waiting = asyncio.create_task(_forever(pool))
+                await asyncio.sleep(0.002 * extra)
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait([waiting], timeout=30)
+            assert waiting.cancelled()
+    finally:
+        await pool.close()
+
+
+async def _forever(store: Store) -> None:
+    await store.check()
+    await asyncio.Event().wait()
+
+
 def test_text_that_is_no_dsn_is_one_sentence() -> None:
     with pytest.raises(InvalidInput, match=r"store\.dsn"):
         conninfo("postgresql//nonsense")
