@@ -44,13 +44,17 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What analysis says of one statement; ``accesses`` as rules match them, e.g. ``write public.orders``."""
+    """What analysis says of one statement; ``accesses`` as rules match them, e.g. ``write public.orders``.
+
+    ``notes`` are sentences on what cannot be seen from the rest.
+    """
 
     kind: str
     effects: tuple[str, ...]
     accesses: tuple[str, ...]
     functions: tuple[str, ...]
     predicate: str | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

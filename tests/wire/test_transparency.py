@@ -17,8 +17,19 @@ pytestmark = pytest.mark.xdist_group("stack")
 PAGE = (ROOT / "docs/transparency.md").read_text(encoding="utf-8")
 
 STATEMENTS = [
-    ("copy orders to stdout", "42501", "COPY is not supported here yet: use SELECT to read and INSERT to write"),
-    ("copy orders from stdin", "42501", "COPY is not supported here yet: use SELECT to read and INSERT to write"),
+    (
+        "copy customers to stdout",
+        "42501",
+        "COPY of public.customers, which has masked columns, cannot be masked yet: use SELECT",
+    ),
+    (
+        "copy customers from stdin",
+        "42501",
+        (
+            "public.customers has masked columns, and whether what COPY brings are masked values cannot be seen "
+            "before it is written: use INSERT"
+        ),
+    ),
     (
         "prepare p as select 1",
         "42501",

@@ -176,4 +176,5 @@ def _facts(message: pb.RequestFacts) -> Facts:
         tuple(message.accesses),
         tuple(message.functions),
         message.predicate or None,
+        tuple(message.notes),
     )

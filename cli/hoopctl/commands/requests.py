@@ -208,6 +208,7 @@ def _fields(request: Request) -> Iterable[str]:
         yield from (f"calls        {name}" for name in facts.functions)
         if facts.predicate:
             yield f"predicate    {facts.predicate}"
+        yield from (f"attention    {note}" for note in facts.notes)
     for seat in request.seats:
         who = ", ".join(seat.approved_by) or "nobody has"
         yield f"must approve {seat.needed} of {' or '.join(seat.groups)} ({seat.rule}): {who}"

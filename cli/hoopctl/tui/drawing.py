@@ -232,6 +232,7 @@ def _particulars(request: Request) -> list[Text]:
     for number, facts in enumerate(request.batch, 1):
         lines += [Text(), _facts_heading(request, number, facts), *(safe(access) for access in facts.accesses)]
         lines += [safe(f"calls {name}") for name in facts.functions]
+        lines += [safe(note, "bold") for note in facts.notes]
     if request.words:
         lines += [Text(), styled("Said", HEADING)]
     for word in request.words:

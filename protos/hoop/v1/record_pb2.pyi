@@ -35,6 +35,7 @@ class RecordEvent(_message.Message):
     FINISHED_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
     SESSION_ENDED_FIELD_NUMBER: _builtins.int
+    COPIED_FIELD_NUMBER: _builtins.int
     session: _builtins.str
     seq: _builtins.int
     """Counts from 1 in each session, without gaps."""
@@ -59,6 +60,8 @@ class RecordEvent(_message.Message):
     def notice(self) -> Global___RecordNotice: ...
     @_builtins.property
     def session_ended(self) -> Global___RecordSessionEnded: ...
+    @_builtins.property
+    def copied(self) -> Global___RecordCopied: ...
     def __init__(
         self,
         *,
@@ -75,12 +78,13 @@ class RecordEvent(_message.Message):
         finished: Global___RecordFinished | None = ...,
         notice: Global___RecordNotice | None = ...,
         session_ended: Global___RecordSessionEnded | None = ...,
+        copied: Global___RecordCopied | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "decided", b"decided", "finished", b"finished", "notice", b"notice", "prepared", b"prepared", "request_raised", b"request_raised", "request_settled", b"request_settled", "rows", b"rows", "session_ended", b"session_ended", "session_started", b"session_started", "started", b"started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "copied", b"copied", "decided", b"decided", "finished", b"finished", "notice", b"notice", "prepared", b"prepared", "request_raised", b"request_raised", "request_settled", b"request_settled", "rows", b"rows", "session_ended", b"session_ended", "session_started", b"session_started", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "decided", b"decided", "finished", b"finished", "notice", b"notice", "prepared", b"prepared", "request_raised", b"request_raised", "request_settled", b"request_settled", "rows", b"rows", "seq", b"seq", "session", b"session", "session_ended", b"session_ended", "session_started", b"session_started", "started", b"started", "time_us", b"time_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "copied", b"copied", "decided", b"decided", "finished", b"finished", "notice", b"notice", "prepared", b"prepared", "request_raised", b"request_raised", "request_settled", b"request_settled", "rows", b"rows", "seq", b"seq", "session", b"session", "session_ended", b"session_ended", "session_started", b"session_started", "started", b"started", "time_us", b"time_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["session_started", "prepared", "decided", "request_raised", "request_settled", "started", "rows", "finished", "notice", "session_ended"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["session_started", "prepared", "decided", "request_raised", "request_settled", "started", "rows", "finished", "notice", "session_ended", "copied"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -439,6 +443,41 @@ class RecordCell(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
 
 Global___RecordCell: _TypeAlias = RecordCell  # noqa: Y015
+
+@_typing.final
+class RecordCopied(_message.Message):
+    """The data of a COPY, once it is over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    INCOMING_FIELD_NUMBER: _builtins.int
+    BINARY_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    statement: _builtins.int
+    incoming: _builtins.bool
+    """From the client, or to it."""
+    binary: _builtins.bool
+    bytes: _builtins.int
+    digest: _builtins.str
+    """SHA-256, in hexadecimal."""
+    def __init__(
+        self,
+        *,
+        statement: _builtins.int = ...,
+        incoming: _builtins.bool = ...,
+        binary: _builtins.bool = ...,
+        bytes: _builtins.int = ...,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["binary", b"binary", "bytes", b"bytes", "digest", b"digest", "incoming", b"incoming", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordCopied: _TypeAlias = RecordCopied  # noqa: Y015
 
 @_typing.final
 class RecordFinished(_message.Message):

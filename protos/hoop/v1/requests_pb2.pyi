@@ -386,6 +386,7 @@ class RequestFacts(_message.Message):
     ACCESSES_FIELD_NUMBER: _builtins.int
     FUNCTIONS_FIELD_NUMBER: _builtins.int
     PREDICATE_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     predicate: _builtins.str
     @_builtins.property
@@ -396,6 +397,10 @@ class RequestFacts(_message.Message):
 
     @_builtins.property
     def functions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What people must know beside that, in sentences."""
+
     def __init__(
         self,
         *,
@@ -404,10 +409,11 @@ class RequestFacts(_message.Message):
         accesses: _abc.Iterable[_builtins.str] | None = ...,
         functions: _abc.Iterable[_builtins.str] | None = ...,
         predicate: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accesses", b"accesses", "effects", b"effects", "functions", b"functions", "kind", b"kind", "predicate", b"predicate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accesses", b"accesses", "effects", b"effects", "functions", b"functions", "kind", b"kind", "notes", b"notes", "predicate", b"predicate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -65,6 +65,7 @@ def _facts(raw: Mapping[str, Any]) -> StatementFacts:
         accesses=tuple(raw["accesses"]),
         functions=tuple(raw["functions"]),
         predicate=raw["predicate"],
+        notes=tuple(raw.get("notes", ())),
     )
 
 

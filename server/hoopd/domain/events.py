@@ -108,6 +108,20 @@ class RowsReturned:
 
 
 @dataclass(frozen=True, slots=True)
+class DataCopied:
+    """The data of a COPY, of which the record keeps the size and the hash. ``digest``: hex SHA-256 of all its bytes.
+
+    ``incoming``: from the client. ``binary``: in PostgreSQL's binary format, else as text or CSV.
+    """
+
+    statement: StatementNo
+    incoming: bool
+    binary: bool
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class StatementFinished:
     statement: StatementNo
     outcome: StatementOutcome
@@ -141,6 +155,7 @@ Event = (
     | RequestSettled
     | StatementStarted
     | RowsReturned
+    | DataCopied
     | StatementFinished
     | NoticeSeen
     | SessionEnded

@@ -57,6 +57,8 @@ class StatementFacts:
     accesses: tuple[str, ...]
     functions: tuple[str, ...] = ()
     predicate: str | None = None
+    notes: tuple[str, ...] = ()
+    """What people must know beside that, in sentences: such as that data will come which nobody has seen."""
 
 
 @dataclass(frozen=True, slots=True)

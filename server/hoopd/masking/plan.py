@@ -215,6 +215,12 @@ def _refuse_copies_of_rows(facts: Facts, masked: MaskedColumns) -> None:
         if access.effect is Effect.read and masked.in_reach(access):
             name = _qualified(access)
             raise _Denial(f"COPY of {name}, which has masked columns, cannot be masked yet: use SELECT")
+        if access.effect is Effect.write and masked.in_reach(access):
+            name = _qualified(access)
+            raise _Denial(
+                f"{name} has masked columns, and whether what COPY brings are masked values cannot be seen before it "
+                "is written: use INSERT"
+            )
 
 
 def _refuse_the_unfollowed(facts: Facts, masked: MaskedColumns) -> None:

@@ -12,6 +12,7 @@ from hoopd.pgwire.framing import encode
 _FIELD = struct.Struct("!IhIhih")
 _I = struct.Struct("!i")
 _H = struct.Struct("!H")
+_COPY = struct.Struct("!BH")
 _LONGEST_COUNT = 20
 _STATES = ("I", "T", "E")
 
@@ -88,6 +89,17 @@ def read_data_row(body: bytes) -> list[bytes | None]:
     if at != len(body):
         raise _broken("DataRow")
     return cells
+
+
+def read_copy_response(body: bytes) -> bool:
+    """Whether a CopyInResponse or CopyOutResponse says binary. Raises WireError for a body that is not of its form."""
+    try:
+        overall, count = _COPY.unpack_from(body)
+    except struct.error:
+        raise _broken("CopyResponse") from None
+    if overall > 1 or len(body) != _COPY.size + 2 * count:
+        raise _broken("CopyResponse")
+    return bool(overall == 1)
 
 
 def make_data_row(cells: Sequence[bytes | None]) -> bytes:

@@ -204,3 +204,7 @@ def make_execute(portal: str) -> bytes:
 
 def make_close(kind: str, name: str) -> bytes:
     return encode("C", kind.encode() + name.encode() + b"\x00")
+
+
+def make_copy_fail(reason: str) -> bytes:
+    return encode("f", reason.encode() + b"\x00")

@@ -167,6 +167,18 @@ def _rows(message: pb.RecordEvent, event: ev.RowsReturned) -> None:
             cells.add(value=None if value is None else text(value))
 
 
+def _copied(message: pb.RecordEvent, event: ev.DataCopied) -> None:
+    message.copied.CopyFrom(
+        pb.RecordCopied(
+            statement=event.statement,
+            incoming=event.incoming,
+            binary=event.binary,
+            bytes=event.size,
+            digest=event.digest,
+        )
+    )
+
+
 def _finished(message: pb.RecordEvent, event: ev.StatementFinished) -> None:
     message.finished.CopyFrom(
         pb.RecordFinished(
@@ -205,6 +217,7 @@ _BODIES: dict[type[ev.Event], Callable[[pb.RecordEvent, Any], None]] = {
     ev.RequestSettled: _request_settled,
     ev.StatementStarted: _started,
     ev.RowsReturned: _rows,
+    ev.DataCopied: _copied,
     ev.StatementFinished: _finished,
     ev.NoticeSeen: _notice,
     ev.SessionEnded: _session_ended,

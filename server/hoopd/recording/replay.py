@@ -95,6 +95,11 @@ def _rows(event: pb.RecordRows) -> str:
     return f"{event.not_kept} more rows went to the client and were not kept" if event.not_kept else ""
 
 
+def _copied(event: pb.RecordCopied) -> str:
+    way = "came from the client" if event.incoming else "went to the client"
+    return f"{event.bytes} bytes of {'binary' if event.binary else 'text'} data {way}, SHA-256 {event.digest}"
+
+
 def _finished(event: pb.RecordFinished) -> str:
     said = event.tag if event.outcome == "done" and event.tag else event.outcome
     if event.message:
@@ -120,6 +125,7 @@ _LINES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "request_settled": ("RequestSettled", _request_settled),
     "started": ("StatementStarted", lambda _: "running"),
     "rows": ("RowsReturned", _rows),
+    "copied": ("DataCopied", _copied),
     "finished": ("StatementFinished", _finished),
     "notice": ("NoticeSeen", _notice),
     "session_ended": ("SessionEnded", _session_ended),

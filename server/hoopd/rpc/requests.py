@@ -180,6 +180,7 @@ def _facts(facts: StatementFacts) -> pb.RequestFacts:
         accesses=facts.accesses,
         functions=facts.functions,
         predicate=facts.predicate or "",
+        notes=facts.notes,
     )
 
 

@@ -10,7 +10,7 @@ from hoopd.masking.placeholders import refusal
 from hoopd.pgwire import frontend
 from hoopd.pgwire.errors import WireError
 from hoopd.pgwire.framing import Frame
-from hoopd.session import extended, holding
+from hoopd.session import copying, extended, holding
 from hoopd.session.core import Core, Work
 from hoopd.session.events import Judged, JudgingFailed
 from hoopd.session.refusal import error, refuse_extended, refuse_query, refuse_work
@@ -23,7 +23,10 @@ MAX_INBOX_BYTES = 1024 * 1024
 
 def advance(core: Core) -> None:
     """Take messages from the inbox until one has to wait."""
-    while core.phase is Phase.ready and core.inbox:
+    while core.phase in (Phase.ready, Phase.copying) and core.inbox:
+        if core.phase is Phase.copying:
+            copying.forward(core, core.take())
+            continue
         if _must_drain(core, core.inbox[0]):
             core.to_server(frontend.FLUSH)
             core.go(Move.drain)

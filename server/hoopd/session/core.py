@@ -176,6 +176,8 @@ class Core:
             return
         running.ended = True
         self.rows_due(running, last=True)
+        if running.copied is not None:
+            self.record(running.copied.event(running.number))
         rows = backend.rows_of_tag(tag) if tag else (running.relay.rows or None)
         masked = tuple(str(column) for column in running.judged.plan.masked) if running.relay.rows else ()
         self.record(StatementFinished(running.number, outcome, tag, rows, 0.0, sqlstate, message, masked))

@@ -38,7 +38,7 @@ from hoopd.session.tables import (
     Portal,
     Prepared,
 )
-from hoopd.sql.facts import Effect, Facts
+from hoopd.sql.facts import Copying, Effect, Facts
 from hoopd.sql.parser import MAX_BYTES
 
 
@@ -316,6 +316,8 @@ def _send_execute(core: Core, frame: Frame, portal: Portal) -> None:
     core.expected.append(ExpectExecute(portal))
     core.to_server(frame.data)
     core.unsynced = True
+    if portal.running is not None and portal.running.judged.facts.copies is Copying.from_client:
+        core.go(Move.drain)  # what the server makes of the client's next messages depends on whether the COPY began
 
 
 def describe(core: Core, frame: Frame) -> None:

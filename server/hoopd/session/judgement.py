@@ -17,11 +17,17 @@ from hoopd.masking.plan import MaskPlan, plan
 from hoopd.policy.evaluation import evaluate, mask_decision, masks_in_force, strictest
 from hoopd.policy.matching import Circumstances
 from hoopd.policy.model import Policy
+from hoopd.session.copy_data import APPROVED_BYTES, APPROVED_ROWS
 from hoopd.sql.analysis import analyse
 from hoopd.sql.catalog import Catalog
-from hoopd.sql.facts import Effect, Facts, ObjectKind
+from hoopd.sql.facts import Copying, Effect, Facts, ObjectKind
 from hoopd.sql.literals import meetings
 from hoopd.sql.secrets import redact
+
+UNSEEN = (
+    f"The data that COPY brings is not seen before it runs: {APPROVED_ROWS} rows and {APPROVED_BYTES} bytes at most; "
+    "the record keeps its hash."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class JudgedStatement:
             accesses=tuple(str(access) for access in facts.accesses),
             functions=tuple(f"{f.schema}.{f.name}" if f.schema else f.name for f in facts.functions if not f.trusted),
             predicate=facts.predicate.value if facts.predicate else None,
+            notes=(UNSEEN,) if facts.copies is Copying.from_client else (),
         )
 
 

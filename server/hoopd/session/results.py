@@ -17,6 +17,7 @@ from hoopd.pgwire.framing import Frame
 KEPT_ROWS = 1_000
 KEPT_BYTES = 256 * 1024
 CHUNK_ROWS = 100
+_TEXT = 25
 ROWS_BUT_NO_COLUMNS = frozenset({"explain", "show"})
 """Kinds whose rows are made by the server itself, and hold no column's values."""
 
@@ -78,6 +79,18 @@ class ResultRelay:
         if keep:
             self._keep(cells, len(frame.body))
         return make_data_row(cells) if masked else frame.data
+
+    def describe_copy(self) -> None:
+        """The answer is a COPY: its lines are kept as they are."""
+        self.fields = (Field("copy", 0, 0, _TEXT, -1, -1, 0),)
+
+    def copied_row(self, data: bytes, *, binary: bool) -> None:
+        """One row of a COPY, which goes to the client as it came."""
+        self.rows += 1
+        if binary or self.kept_rows >= KEPT_ROWS or self.kept_bytes + len(data) > KEPT_BYTES:
+            self.not_kept += 1
+        else:
+            self._keep([data.rstrip(b"\r\n")], len(data))
 
     def _masked(self, cells: list[bytes | None]) -> list[bytes | None]:
         assert self.fields is not None

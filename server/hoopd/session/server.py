@@ -11,7 +11,7 @@ from hoopd.domain.events import StatementOutcome
 from hoopd.pgwire import backend
 from hoopd.pgwire.errors import ErrorFields, WireError, parse_error
 from hoopd.pgwire.framing import Frame
-from hoopd.session import holding, readback, values
+from hoopd.session import copying, holding, readback, values
 from hoopd.session.commands import CatalogChanged
 from hoopd.session.core import Core
 from hoopd.session.results import UnplannedResult
@@ -128,12 +128,14 @@ def _pass_error(core: Core, head: Expected, frame: Frame, fields: ErrorFields) -
         core.to_client(backend.make_error(refusal))
         return
     running = _current(head)
-    shown = values.error(core, fields, running)
+    own = running.copied.refusal if running is not None and running.copied is not None else None
+    shown = own or values.error(core, fields, running)
     core.to_client(frame.data if shown is None else backend.make_error(shown))
     if running is not None:
         told = shown or fields
         core.finish(running, _outcome_of(fields), sqlstate=told.sqlstate, message=told.message)
     if isinstance(head, ExpectQuery):
+        copying.failed(core)
         for rest in head.running:
             core.finish(rest, StatementOutcome.error, message="not run: an earlier statement of the batch failed")
 
@@ -190,6 +192,10 @@ def _query(core: Core, head: ExpectQuery, frame: Frame) -> bool:
             core.rows_due(running, last=False)
         case "C" if running is not None:
             _complete(core, running, frame)
+        case "G" | "H" if running is not None:
+            return copying.begun(core, running, frame)
+        case "d" | "c" if running is not None:
+            return copying.outgoing(core, running, frame)
         case "I":
             core.to_client(frame.data)
         case "Z":
@@ -303,6 +309,10 @@ def _execute(core: Core, head: ExpectExecute, frame: Frame) -> bool:
             core.to_client(running.relay.row(frame))
             core.rows_due(running, last=False)
             return True
+        case "G" | "H" if running is not None:
+            return copying.begun(core, running, frame)
+        case "d" | "c" if running is not None:
+            return copying.outgoing(core, running, frame)
         case "C" if running is not None:
             if running.ended:
                 core.to_client(frame.data)

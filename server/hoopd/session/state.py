@@ -27,6 +27,8 @@ class Phase(Enum):
     """The store's word that the approval is used up by this statement and no other."""
     running = auto()
     """ReadyForQuery after a Query or Sync."""
+    copying = auto()
+    """The client's data for a COPY FROM STDIN, up to its CopyDone or CopyFail."""
     describing = auto()
     """The answer to a Parse, and to the gateway's own Describe behind it."""
     draining = auto()
@@ -42,6 +44,9 @@ class Move(Enum):
     send_query = auto()
     send_parse = auto()
     pass_on = auto()
+    copy_in = auto()
+    copied_in_query = auto()
+    copied_in_portal = auto()
     hold = auto()
     stored = auto()
     approve = auto()
@@ -87,6 +92,11 @@ MOVES: dict[tuple[Phase, Move], Phase] = {
     (Phase.consuming, Move.pass_on): Phase.ready,
     (Phase.running, Move.synced): Phase.ready,
     (Phase.running, Move.failed): Phase.running,
+    (Phase.running, Move.copy_in): Phase.copying,
+    (Phase.draining, Move.copy_in): Phase.copying,
+    (Phase.copying, Move.copied_in_query): Phase.running,
+    (Phase.copying, Move.copied_in_portal): Phase.draining,
+    (Phase.copying, Move.failed): Phase.ready,
     (Phase.describing, Move.described): Phase.ready,
     (Phase.describing, Move.failed): Phase.ready,
     (Phase.draining, Move.drained): Phase.ready,

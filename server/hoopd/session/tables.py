@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hoopd.domain.ids import RequestId, StatementNo
 from hoopd.pgwire.backend import Field
 from hoopd.pgwire.errors import ErrorFields
+from hoopd.session.copy_data import Copied
 from hoopd.session.judgement import JudgedStatement
 from hoopd.session.results import ResultRelay
 
@@ -58,6 +59,7 @@ class Running:
     request: RequestId | None = None
     notices: int = 0
     ended: bool = False
+    copied: Copied | None = None
 
 
 @dataclass(slots=True)

@@ -101,6 +101,7 @@ def _statement(statement: Statement, state: SessionState, names: Names) -> Facts
         deallocates=found.deallocates,
         kinds=kinds,
         cascades=tuple(found.cascades),
+        copies=found.copies,
         output=answer.output,
         unfollowed=answer.unfollowed,
         inferable=answer.inferable,

@@ -52,6 +52,13 @@ class Predicate(StrEnum):
     constant = "constant"
 
 
+class Copying(StrEnum):
+    """A COPY whose rows go over the client's own connection."""
+
+    from_client = "from_client"
+    to_client = "to_client"
+
+
 class Derivation(StrEnum):
     """How an output column comes from its sources: as it is, with its value recoverable, or otherwise."""
 
@@ -157,3 +164,5 @@ class Facts:
     """``kind`` first, then those of the statements inside it: a ``delete`` in a CTE, what EXPLAIN ANALYZE runs."""
     cascades: tuple[ObjectAccess, ...] = ()
     """Tables that are not named and that foreign keys change with those that are (ON DELETE or ON UPDATE ...)."""
+    copies: Copying | None = None
+    """COPY FROM STDIN or TO STDOUT; None for any other statement, a COPY of the server's own files among them."""

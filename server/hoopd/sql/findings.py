@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hoopd.sql.facts import Effect, FunctionUse, ObjectAccess, ObjectKind, Predicate
+from hoopd.sql.facts import Copying, Effect, FunctionUse, ObjectAccess, ObjectKind, Predicate
 
 ANY_COUNT = -1
 """In ``calls``: the number of arguments is not certain (ordered-set aggregates), so every candidate counts."""
@@ -31,6 +31,7 @@ class Findings:
     runs_at_parse: bool = False
     forbidden: str | None = None
     deallocates: tuple[str, ...] | None = None
+    copies: Copying | None = None
     harmless: bool = False
     """What the handler of a statement that is not a query says; means nothing for the statements inside another."""
     settings: bool | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from hoopd.sql import kinds, session_settings
 from hoopd.sql.expressions import setting, split_name
-from hoopd.sql.facts import Effect, ObjectKind
+from hoopd.sql.facts import Copying, Effect, ObjectKind
 from hoopd.sql.walk import Handlers, Node, Scope, Walk
 
 _NOT_YET = {
@@ -15,7 +15,6 @@ _NOT_YET = {
     "ExecuteStmt": "EXECUTE is not supported here yet: let the driver prepare it through the protocol",
     "DeclareCursorStmt": "DECLARE is not supported here yet: run the SELECT itself, with a LIMIT",
     "FetchStmt": "FETCH and MOVE are not supported here yet: run the SELECT itself, with a LIMIT",
-    "CopyStmt": "COPY is not supported here yet: use SELECT to read and INSERT to write",
 }
 
 
@@ -97,13 +96,14 @@ def _not_yet(node_type: str) -> Callable[[Walk, Node, Scope], None]:
 
 
 def _copy(walk: Walk, node: Node, scope: Scope) -> None:
-    walk.found.forbid(_NOT_YET["CopyStmt"])
-    effect = Effect.write if node.get("is_from") else Effect.read
-    walk.found.effects.add(effect)
+    """COPY reads or writes a table, or runs a query; a file or a program is the server's own (documentation, COPY)."""
+    into = bool(node.get("is_from"))
     if node.get("is_program") or node.get("filename"):
         walk.found.effects.add(Effect.external)
+    else:
+        walk.found.copies = Copying.from_client if into else Copying.to_client
     if "relation" in node:
-        walk.relation(node["relation"], effect)
+        walk.relation(node["relation"], Effect.write if into else Effect.read)
     walk.children("CopyStmt", node, scope, "relation")
 
 

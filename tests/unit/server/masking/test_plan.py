@@ -401,6 +401,13 @@ class TestDoubt:
 
         assert self.deny(facts, catalog).startswith("COPY of public.customers, which has masked columns,")
 
+    def test_a_copy_into_a_table(self, catalog: Catalog) -> None:
+        """THREATS 19: placeholders in its data could not be seen."""
+        into = tuple(dataclasses.replace(one, effect=Effect.write) for one in self.SELECT.accesses)
+        facts = dataclasses.replace(self.SELECT, kind="copy", output=None, accesses=into)
+
+        assert self.deny(facts, catalog).startswith("public.customers has masked columns, and whether what COPY")
+
     def test_a_column_that_the_catalog_has_not_seen_is_masked_by_its_name(self, catalog: Catalog) -> None:
         column = OutputColumn("profile", (ColumnName("new", "t", "profile"),), Derivation.column)
 

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from hoopd.domain.decision import Outcome
-from hoopd.domain.events import Event, NoticeSeen, RowsReturned, SessionEnded, StatementPrepared
+from hoopd.domain.events import DataCopied, Event, NoticeSeen, RowsReturned, SessionEnded, StatementPrepared
 from hoopd.recording import codec
 from hoopd.recording.codec import NotAnEvent, decode, message_of, micros, moment
 
@@ -22,6 +22,7 @@ def test_the_story_comes_back_as_it_was(story) -> None:
         *story.whole(),
         StatementPrepared("s1", "SELECT 1", "select", ("read",), Outcome.allow),
         NoticeSeen(1, "NOTICE", "00000", "hello"),
+        DataCopied(1, True, False, 12, "ab" * 32),
     ]
     for seq, event in enumerate(events, start=1):
         body = message_of(story.session, seq, AT, event).SerializeToString(deterministic=True)

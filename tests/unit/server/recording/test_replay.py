@@ -4,7 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from hoopd.domain.decision import Outcome
-from hoopd.domain.events import NoticeSeen, RowsReturned, StatementFinished, StatementOutcome, StatementPrepared
+from hoopd.domain.events import (
+    DataCopied,
+    NoticeSeen,
+    RowsReturned,
+    StatementFinished,
+    StatementOutcome,
+    StatementPrepared,
+)
 from hoopd.domain.statement import Param
 from hoopd.recording import replay
 from hoopd.recording.codec import _BODIES, message_of
@@ -69,6 +76,8 @@ def test_what_else_can_happen(story) -> None:
             StatementPrepared("", "SELECT 1", "select", ("read",), Outcome.allow),
             NoticeSeen(1, "WARNING", "01000", "careful"),
             RowsReturned(1, (), (), 12),
+            DataCopied(1, True, False, 6, "ab" * 32),
+            DataCopied(1, False, True, 9, "cd" * 32),
             StatementFinished(1, StatementOutcome.error, "", None, 0.0, "42P01", "no such table"),
             StatementFinished(1, StatementOutcome.unknown, "", None, 0.0, "", "its end was not seen"),
         ],
@@ -77,6 +86,8 @@ def test_what_else_can_happen(story) -> None:
         "prepared\nSELECT 1",
         "WARNING 01000: careful",
         "12 more rows went to the client and were not kept",
+        f"6 bytes of text data came from the client, SHA-256 {'ab' * 32}",
+        f"9 bytes of binary data went to the client, SHA-256 {'cd' * 32}",
         "error 42P01: no such table",
         "unknown: its end was not seen",
     ]
