@@ -1,0 +1,306 @@
+"""One conversation: a client, a database and people who answer when they like, around one session machine.
+
+Everything that happens comes from ``choose``, so that the seed of it tells the conversation again.
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from hoopd.domain.connection import Connection
+from hoopd.domain.decision import Decision, Outcome, ReviewTerms, Seats
+from hoopd.domain.ids import PolicyVersion, RequestId
+from hoopd.domain.principal import Principal
+from hoopd.domain.request import RequestState
+from hoopd.domain.statement import SessionState
+from hoopd.masking.values import MaskContext
+from hoopd.pgwire.errors import WireError
+from hoopd.pgwire.framing import FrameReader
+from hoopd.policy.loading import load
+from hoopd.policy.matching import Circumstances
+from hoopd.session import commands, events
+from hoopd.session.client import MAX_INBOX_BYTES
+from hoopd.session.judgement import PolicyInForce, Verdict, judge
+from hoopd.session.machine import SessionMachine
+from hoopd.session.state import Phase
+from hoopd.sql.catalog import Catalog, Column, Relation
+from tests.fuzz.client_messages import Client
+from tests.fuzz.model_server import ModelServer, frames_of
+from tests.fuzz.oracle import Finding, Oracle
+
+STATE = SessionState(search_path="public", role="none", user="service", transaction="I", server_version=180006)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TERMS = ReviewTerms((Seats("rule", frozenset({"dba"}), 1),), timedelta(minutes=4), timedelta(minutes=30))
+ALLOW_ALL = """
+version: 1
+rules:
+  - name: all
+    match: {effects: [read, write, ddl, privilege, session, transaction, lock, maintenance, external, opaque]}
+    then: allow
+"""
+MASKS = 'masks:\n  - {columns: ["public.people.card"], with: full, predicates: deny}\n'
+POLICIES = {False: load(ALLOW_ALL, "fuzz"), True: load(ALLOW_ALL + MASKS, "fuzz")}
+CATALOG = Catalog(
+    {
+        ("public", "people"): Relation(20001, "public", "people", "r", (Column("id", 20), Column("card", 25))),
+        ("public", "things"): Relation(20002, "public", "things", "r", (Column("id", 20), Column("name", 25))),
+    },
+    frozenset({"public", "pg_catalog", "information_schema"}),
+    fingerprint="one",
+)
+CIRCUMSTANCES = Circumstances(
+    Principal("iss", "alice", "alice@example.com", frozenset(), frozenset(), datetime(2100, 1, 1, tzinfo=UTC)),
+    Connection("db", "h", 5432, "d"),
+)
+LARGEST_MESSAGE = 2_000
+MOST_STEPS = 2_000
+KEPT_TRACE = 400
+
+
+@lru_cache(maxsize=20_000)
+def judged(text: str, state: SessionState, masking: bool) -> Verdict:
+    """The real verdict where everything that the gateway can judge is allowed."""
+    in_force = PolicyInForce(POLICIES[masking], PolicyVersion(1))
+    return judge(text, state, CATALOG, in_force, CIRCUMSTANCES, b"k" * 32)
+
+
+@dataclass
+class Conversation:
+    """``run`` plays it to its end. ``weights`` of allow, review, deny and no answer."""
+
+    choose: random.Random
+    tricks: frozenset[str] = frozenset()
+    trace: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_TRACE))
+
+    def __post_init__(self) -> None:
+        self.stopped = False
+        choose = self.choose
+        self.lying = choose.random() < 0.15
+        self.masking = choose.random() < 0.15
+        self.quick = choose.random() < 0.3
+        self.weights = choose.choice(((90, 5, 3, 2), (50, 30, 15, 5), (20, 70, 5, 5)))
+        self.version = PolicyVersion(1)
+        self.oracle = Oracle(honest=not self.lying)
+        self.server = ModelServer(choose, self.oracle, tricks=self.tricks, lying=self.lying)
+        self.machine = SessionMachine(STATE, MaskContext(b"k" * 32))
+        self.reader = FrameReader(LARGEST_MESSAGE)
+        self.unsent = Client(choose).stream()
+        self.questions: list[Callable[[], events.Event | None]] = []
+        self.old: list[events.Event] = []
+
+    def run(self) -> None:
+        """Raises Finding, or whatever the machine lets out."""
+        self._carry_out(self.machine.open())
+        for _ in range(MOST_STEPS):
+            steps = self._possible()
+            if not steps:
+                break
+            self.choose.choice(steps)()
+            if self.choose.random() < 0.02:
+                self._something_else()
+            if not self.stopped:
+                self._check_bounds()
+            if self.machine.phase is Phase.ended or self.stopped:
+                break
+        if not self.stopped:
+            self._check_end()
+
+    def _possible(self) -> list[Callable[[], None]]:
+        steps: list[Callable[[], None]] = []
+        if self.unsent and self.machine.inbox_bytes <= MAX_INBOX_BYTES:
+            steps += [self._client_sends]
+        if self.server.todo:
+            steps += [self.server.work] * (3 if self.quick else 1)
+        if self.server.out:
+            steps += [self._server_says] * (3 if self.quick else 1)
+        if self.questions:
+            steps += [self._answer] * (3 if self.quick else 1)
+        return steps
+
+    # What happens
+
+    def feed(self, event: events.Event) -> None:
+        self.oracle.policy = self.version
+        self.machine.note_policy(self.version)
+        self.trace.append(f"<< {_shown(event)}")
+        self.oracle.told(event)
+        ended = self.machine.phase is Phase.ended
+        try:
+            out = self.machine.receive(event)
+        except KeyError as problem:
+            if "name closed while judged" in self.tricks or not _in_send_bind(problem):
+                raise
+            self.stopped = True
+            return
+        if out and isinstance(event, events.Judged) and event.verdict.masking:  # a late one says nothing
+            self.oracle.masking = True
+        if ended and out:
+            raise Finding(f"said after the end: {out}")
+        self._carry_out(out)
+
+    def _carry_out(self, out: list[commands.Command]) -> None:
+        for command in out:
+            self.trace.append(f"   >> {_shown(command)}")
+            for frame, authority in self.oracle.wants(command):
+                self.server.receive(frame, authority)
+            match command:
+                case commands.Judge(ticket=ticket, text=text, state=state):
+                    self.questions.append(lambda: self._verdict(ticket, text, state))
+                case commands.Raise(ticket=ticket):
+                    self.questions.append(lambda: self._raised(ticket))
+                case commands.Consume(ticket=ticket):
+                    self.questions.append(lambda: events.Consumed(ticket, self.choose.random() < 0.9))
+                case commands.CancelServer():
+                    self.server.cancel()
+                case commands.End(message=message):
+                    if "internal error" in message and not self.lying:
+                        raise Finding(f"the session ends: {message}")
+                case commands.ToClient(data=data):
+                    if b"XX000" in data and not self.lying:
+                        raise Finding(f"the client is told of a defect: {data!r}")
+                case _:
+                    pass
+
+    def _client_sends(self) -> None:
+        size = self.choose.choice((1, 5, 40, 400, len(self.unsent)))
+        data, self.unsent = self.unsent[:size], self.unsent[size:]
+        try:
+            for frame in self.reader.feed(data):
+                self.feed(events.ClientSent(frame))
+        except WireError as problem:
+            self.unsent = b""
+            self.feed(events.EndAsked("client", problem.sqlstate, problem.message))
+
+    def _server_says(self) -> None:
+        for _ in range(min(len(self.server.out), self.choose.choice((1, 2, 20)))):
+            data = self.server.out.popleft()
+            for frame in frames_of(data):
+                self.feed(events.ServerSent(frame))
+
+    def _answer(self) -> None:
+        event = self.questions.pop(self.choose.randrange(len(self.questions)))()
+        if event is not None:
+            self.old.append(event)
+            self.feed(event)
+
+    def _something_else(self) -> None:
+        """What comes from nowhere: a cancel, an answer twice, another policy, an end."""
+        match self.choose.randrange(12):
+            case 0 | 1 | 2 | 3:
+                if self.machine.phase is not Phase.opening or "early cancel" in self.tricks:
+                    self.feed(events.CancelAsked())
+            case 4 | 5 | 6:
+                self.version = PolicyVersion(int(self.version) + 1)
+                self.trace.append(f"-- policy {self.version}")
+            case 7 | 8 | 9:
+                if self.old:
+                    self._once_more(self.choose.choice(self.old))
+            case 10:
+                self.feed(self.choose.choice((events.ClientGone(), events.ServerGone("lost"))))
+            case _:
+                self.feed(events.EndAsked("gateway", "57P01", "stopping"))
+
+    def _once_more(self, event: events.Event) -> None:
+        """A late answer, to a question that is not open any more: nothing may come of it."""
+        if self.machine._core.work is not None and self.machine._core.work.ticket == event.ticket:
+            return
+        self.trace.append(f"<< late {_shown(event)}")
+        out = self.machine.receive(event)
+        if out:
+            raise Finding(f"a late answer is heeded: {out}")
+
+    # Answers
+
+    def _verdict(self, ticket: int, text: str, state: SessionState) -> events.Event:
+        found = judged(text, state, self.masking)
+        outcome = self.choose.choices((Outcome.allow, Outcome.review, Outcome.deny, None), self.weights)[0]
+        if outcome is None:
+            return events.JudgingFailed(ticket, "58000", "the catalog cannot be read")
+        if not found.statements:
+            outcome = Outcome.allow
+        return events.Judged(ticket, _decided(found, outcome, self.version))
+
+    def _raised(self, ticket: int) -> events.Event:
+        if self.choose.random() < 0.1:
+            return events.JudgingFailed(ticket, "58000", "the store does not answer")
+        self.questions.append(lambda: self._settled(ticket))
+        return events.Raised(ticket, RequestId(f"r-{ticket}"), ("dba",), ("rule",), 240, NOW)
+
+    def _settled(self, ticket: int) -> events.Event:
+        if self.choose.random() < 0.2:
+            self.questions.append(lambda: self._settled(ticket))
+            return events.Reminded(ticket, ("dba",), 200)
+        states = (RequestState.approved, RequestState.rejected, RequestState.expired, RequestState.cancelled)
+        return events.Settled(ticket, self.choose.choices(states, (7, 1, 1, 1))[0], (), "")
+
+    # What must hold
+
+    def _check_bounds(self) -> None:
+        """INV-9. What one chunk of the client's brings is read before anybody looks at the limit again."""
+        if self.machine.inbox_bytes > MAX_INBOX_BYTES + 100 * LARGEST_MESSAGE:
+            raise Finding(f"the inbox holds {self.machine.inbox_bytes} bytes")
+        if self.reader.buffered > LARGEST_MESSAGE + 5:
+            raise Finding(f"the reader of frames holds {self.reader.buffered} bytes")
+        if self.machine._core.out:
+            raise Finding("commands are left behind")
+
+    def _check_end(self) -> None:
+        """All is answered: the machine waits for nobody, or it has said so."""
+        if self.machine.phase is Phase.ended:
+            if not self.oracle.over:
+                raise Finding("ended, and no End")
+            return
+        if self.lying or self.unsent or self.reader.buffered:
+            return
+        if self.server.copying or self.machine.phase is Phase.ready:
+            return
+        if self.server.held:  # a client that sends no Flush and no Sync waits for itself
+            self.server.flush()
+            while self.server.out and self.machine.phase is not Phase.ended:
+                self._server_says()
+        if self.machine.phase is not Phase.ready and not self.questions:
+            raise Finding(f"waits for ever, {self.machine.phase.name}")
+
+
+def _in_send_bind(problem: Exception) -> bool:
+    return traceback.extract_tb(problem.__traceback__)[-1].name == "send_bind"
+
+
+@lru_cache(maxsize=50_000)
+def _decision(outcome: Outcome, version: PolicyVersion) -> Decision:
+    message = "not like this" if outcome is Outcome.deny else None
+    return Decision(
+        outcome, (f"rule {outcome}",), version, message, review=TERMS if outcome is Outcome.review else None
+    )
+
+
+def _decided(found: Verdict, outcome: Outcome, version: PolicyVersion) -> Verdict:
+    """``found`` with another word on it; what could not be judged keeps its own."""
+    if found.decision.outcome is Outcome.deny:
+        return found
+    made = _decision(outcome, version)
+    return replace(found, decision=made, statements=tuple(replace(s, decision=made) for s in found.statements))
+
+
+def _shown(what: object) -> str:
+    match what:
+        case events.ClientSent(frame=frame) | events.ServerSent(frame=frame):
+            return f"{type(what).__name__} {frame.kind} {frame.body!r}"
+        case commands.ToServer(data=data) | commands.ToClient(data=data):
+            return f"{type(what).__name__} {data!r}"
+        case events.Judged(ticket=ticket, verdict=verdict):
+            return f"Judged {ticket} {verdict.decision.outcome} {verdict.sql!r}"
+        case commands.Judge(ticket=ticket, text=text, state=state):
+            return f"Judge {ticket} {text!r} path={state.search_path} {state.transaction}"
+        case commands.Record(event=event):
+            return f"Record {type(event).__name__} {getattr(event, 'statement', '')} {getattr(event, 'outcome', '')}"
+        case commands.Raise(ticket=ticket) | commands.Consume(ticket=ticket):
+            return f"{type(what).__name__} {ticket}"
+        case _:
+            return str(what)[:200]

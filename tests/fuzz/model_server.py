@@ -1,0 +1,519 @@
+"""A small PostgreSQL: prepared statements, portals, transactions, errors that skip to Sync, and now and then a lie.
+
+It knows what the messages of a conversation do to its tables and nothing of a gateway. Every message comes with the
+authority that the oracle gave it when it went out; the server calls the oracle when it comes to run something, with
+what it has under that name by then. Names are cut at 63 bytes, as the real one does.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import struct
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hoopd.pgwire import backend, frontend
+from hoopd.pgwire.errors import ErrorFields, WireError
+from hoopd.pgwire.framing import Frame, encode
+
+SECRET = "5555-SECRET"
+PLANTED = "delete from planted"
+ROWS = 3
+LEFT_OUT = {
+    "early cancel": "a cancel before the first ReadyForQuery is passed on, and ends the session when it hits the SHOW",
+    "late cancel": "a cancel that is late hits the gateway's own SHOW, and the session ends",
+    "empty row": "a row without cells in answer to SHOW raises IndexError",
+    "implicit settings": "a setting that ends with its pipeline (SET LOCAL, or an error) is not read back",
+    "name closed while judged": "the statement of a Bind that is closed before the verdict comes raises KeyError",
+    "code at Bind": "code that runs when a statement is planned makes no other name doubtful",
+    "code at Parse": "code that runs when a literal is read makes no other name doubtful",
+    "parsed anew and skipped": "a statement counts as parsed anew when the server has skipped over that Parse",
+}
+"""What the machine does not withstand yet. Conversations leave it out unless it is among their ``tricks``."""
+
+_TEXT = 25
+_PATH = "public"
+
+
+class Witness(Protocol):
+    """What the server reports to: raises when something runs that must not. It alone can read authorities."""
+
+    def is_own(self, authority: object) -> bool: ...
+    def is_again(self, authority: object) -> bool: ...
+    def query_runs(self, authority: object, path: str) -> None: ...
+    def bind_runs(self, authority: object, text: str, path: str) -> None: ...
+    def execute_runs(self, authority: object, bound: object) -> None: ...
+    def named_runs(self, text: str, planted: bool) -> None: ...
+
+
+@dataclass(slots=True)
+class Entry:
+    """A prepared statement as the server has it. ``planted``: by code of the database, which nobody judged."""
+
+    text: str
+    planted: bool = False
+
+    @property
+    def parameters(self) -> int:
+        return len(set(re.findall(r"\$\d+", self.text)))
+
+
+@dataclass(slots=True)
+class Cursor:
+    """A portal. ``authority``: of the Bind that made it, None for one that code or DECLARE made."""
+
+    entry: Entry
+    authority: object
+    left: int = ROWS
+
+
+class Failed(Exception):
+    def __init__(self, sqlstate: str, message: str) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+def columns_of(text: str) -> list[str]:
+    """The names of what a statement answers with; none where it gives no rows."""
+    if text.startswith("select card"):
+        return ["card"]
+    if text.startswith(("select", "fetch", "show")):
+        return ["x"]
+    return []
+
+
+@dataclass
+class ModelServer:
+    """``receive`` takes what was sent to the database, ``work`` does one message of it, ``out`` is what comes back.
+
+    ``tricks``: of ``LEFT_OUT``, what is done all the same.
+    """
+
+    choose: random.Random
+    witness: Witness
+    tricks: frozenset[str] = frozenset()
+    lying: bool = False
+    status: str = "I"
+    path: str = _PATH
+    local: str | None = None
+    start_path: str = _PATH
+    implicit: bool = False
+    skipping: bool = False
+    cancelled: bool = False
+    active: str = ""
+    to_cancel: object = None
+    copying: bool = False
+    copy_ends_query: bool = False
+    statements: dict[str, Entry] = field(default_factory=dict)
+    portals: dict[str, Cursor] = field(default_factory=dict)
+    savepoints: list[tuple[str, str, str | None, frozenset[str]]] = field(default_factory=list)
+    todo: deque[tuple[Frame, object]] = field(default_factory=deque)
+    held: list[bytes] = field(default_factory=list)
+    out: deque[bytes] = field(default_factory=deque)
+
+    def receive(self, frame: Frame, authority: object) -> None:
+        self.todo.append((frame, authority))
+
+    def cancel(self) -> None:
+        """A CancelRequest has come: it hits what the client has under way or, as a late one may, whatever runs next."""
+        if "late cancel" in self.tricks:
+            self.cancelled = True
+            return
+        running = [one for one in self.todo if one[0].kind in "QE"]
+        clients = [one for one in running if not self.witness.is_own(one[1])]
+        self.to_cancel = next(iter(running if "early cancel" in self.tricks else clients), None)
+
+    def work(self) -> None:
+        """Do one message."""
+        job = self.todo.popleft()
+        self.active = ""
+        self.cancelled = self.cancelled or job is self.to_cancel
+        frame, authority = job
+        if self.copying:
+            self._copy_data(frame)
+        elif self.skipping and frame.kind != "S":
+            if frame.kind == "P" and self.witness.is_again(authority) and "parsed anew and skipped" not in self.tricks:
+                parse = frontend.read_parse(frame.body)
+                self.statements[_cut(parse.name)] = Entry(normal(parse.sql.decode()))
+        elif frame.kind in "QPBDECSH":
+            try:
+                getattr(self, f"_{frame.kind}")(frame, authority)
+            except Failed as problem:
+                self._fail(problem, frame.kind)
+        if "late cancel" not in self.tricks:
+            self.cancelled = False
+        if frame.kind in "QSH" or self.choose.random() < 0.2:
+            self.flush()
+
+    def flush(self) -> None:
+        self.out.extend(self.held)
+        self.held.clear()
+
+    def say(self, *messages: bytes) -> None:
+        for message in messages:
+            self.held.append(self._perhaps_a_lie(message) if self.lying else message)
+        if self.choose.random() < 0.03:
+            self.held.append(self._aside())
+
+    @property
+    def effective_path(self) -> str:
+        return self.local or self.path
+
+    # Lies, and what comes between messages
+
+    def _perhaps_a_lie(self, message: bytes) -> bytes:
+        if self.choose.random() > 0.1:
+            return message
+        match self.choose.randrange(6):
+            case 0:
+                return b""
+            case 1:
+                return message + message
+            case 2:
+                kind = self.choose.choice("12379ACDEGHIKNRSTVWZcdnstv?")
+                return encode(kind, self.choose.randbytes(self.choose.randrange(12)))
+            case 3:
+                body = bytearray(message[5:])
+                if body:
+                    body[self.choose.randrange(len(body))] ^= 1 << self.choose.randrange(8)
+                return encode(chr(message[0]), bytes(body))
+            case 4:
+                return encode(chr(message[0]), message[5 : self.choose.randrange(5, len(message) + 1)])
+            case _:
+                rows = [b"\0\1\0\0\0\1x", b"\0\2\xff\xff\xff\xff", *([b"\0\0"] if "empty row" in self.tricks else [])]
+                return encode("D", self.choose.choice(rows))
+
+    def _aside(self) -> bytes:
+        match self.choose.randrange(3):
+            case 0:
+                return backend.make_notice(ErrorFields("NOTICE", "00000", "a word"))
+            case 1:
+                return backend.make_notification(7, "c", "payload")
+            case _:
+                return backend.make_parameter_status("TimeZone", "UTC")
+
+    # Messages
+
+    def _Q(self, frame: Frame, authority: object) -> None:
+        self.statements.pop("", None)
+        self.witness.query_runs(authority, self.effective_path)
+        self.copy_ends_query = True
+        self._begin()
+        parts = [normal(part) for part in frontend.read_query(frame.body).decode().split(";")]
+        for text in [part for part in parts if part] or [""]:
+            self._aborted(text)
+            self._interrupted()
+            columns = columns_of(text)
+            if columns:
+                self.say(_described(columns))
+            self._run(text, Cursor(Entry(text), authority), 0)
+            if self.copying:
+                return
+        self._ready()
+
+    def _P(self, frame: Frame, authority: object) -> None:
+        parse = frontend.read_parse(frame.body)
+        name, text = _cut(parse.name), normal(parse.sql.decode())
+        self._begin()
+        if name == "":
+            self.statements.pop("", None)
+        if text.startswith(("nonsense", "hoopd refused")):
+            raise Failed("42601", "syntax error")
+        if ";" in text:
+            raise Failed("42601", "cannot insert multiple commands into a prepared statement")
+        self._aborted(text)
+        if name in self.statements:
+            raise Failed("42P05", "prepared statement already exists")
+        if "plant()" in text and "code at Parse" in self.tricks:
+            self._plant()
+        self.statements[name] = Entry(text)
+        self.say(encode("1"))
+
+    def _B(self, frame: Frame, authority: object) -> None:
+        bind = frontend.read_bind(frame.body)
+        portal, entry = _cut(bind.portal), self.statements.get(_cut(bind.statement))
+        self._begin()
+        if entry is None:
+            raise Failed("26000", "prepared statement does not exist")
+        self._aborted(entry.text)
+        if len(bind.values) != entry.parameters:
+            raise Failed("08P01", "another number of parameters")
+        if portal and portal in self.portals:
+            raise Failed("42P03", "cursor already exists")
+        self.witness.bind_runs(authority, entry.text, self.effective_path)
+        self.portals[portal] = Cursor(entry, authority)
+        if "plant()" in entry.text and "code at Bind" in self.tricks:
+            self._plant()
+        self.say(encode("2"))
+
+    def _D(self, frame: Frame, authority: object) -> None:
+        asked = frontend.read_describe(frame.body)
+        name = _cut(asked.name)
+        if asked.kind == "S":
+            entry = self.statements.get(name)
+            if entry is None:
+                raise Failed("26000", "prepared statement does not exist")
+            self.say(encode("t", struct.pack(f"!H{entry.parameters}I", entry.parameters, *[_TEXT] * entry.parameters)))
+        else:
+            cursor = self.portals.get(name)
+            if cursor is None:
+                raise Failed("34000", "portal does not exist")
+            entry = cursor.entry
+        columns = columns_of(entry.text)
+        self.say(_described(columns) if columns else encode("n"))
+
+    def _E(self, frame: Frame, authority: object) -> None:
+        asked = frontend.read_execute(frame.body)
+        cursor = self.portals.get(_cut(asked.portal))
+        self._begin()
+        if cursor is None:
+            raise Failed("34000", "portal does not exist")
+        self._aborted(cursor.entry.text)
+        self.witness.execute_runs(authority, cursor.authority)
+        self._interrupted()
+        self.copy_ends_query = False
+        self.active = _cut(asked.portal)
+        self._run(cursor.entry.text, cursor, asked.max_rows)
+
+    def _C(self, frame: Frame, authority: object) -> None:
+        asked = frontend.read_close(frame.body)
+        (self.statements if asked.kind == "S" else self.portals).pop(_cut(asked.name), None)
+        self.say(encode("3"))
+
+    def _S(self, frame: Frame, authority: object) -> None:
+        self.skipping = False
+        self._ready()
+
+    def _H(self, frame: Frame, authority: object) -> None:
+        pass
+
+    # Running
+
+    def _run(self, text: str, cursor: Cursor, limit: int) -> None:
+        """One statement, down to its CommandComplete."""
+        verb, _, rest = text.partition(" ")
+        if verb == "":
+            self.say(encode("I"))
+        elif verb in ("select", "fetch", "show"):
+            self._rows(text, cursor, limit)
+        elif verb == "copy":
+            self._copy(text)
+        else:
+            getattr(self, f"_run_{verb}", self._run_nothing)(rest)
+            self.say(_complete(text))
+
+    def _rows(self, text: str, cursor: Cursor, limit: int) -> None:
+        if text.startswith("fetch"):
+            self._fetch(text.split()[1])
+        if "1/0" in text:
+            raise Failed("22012", "division by zero")
+        if "plant()" in text:
+            self._plant()
+        value = SECRET if text.startswith("select card") else self.effective_path if text.startswith("show") else "v"
+        if text == "show role":
+            value = "none"
+        one = text.startswith("show") or "from" not in text
+        count = min(1 if one else ROWS, cursor.left, limit if limit > 0 else ROWS)
+        cursor.left -= count
+        self.say(*[backend.make_data_row([value.encode()])] * count)
+        suspended = 0 < limit <= count
+        self.say(encode("s") if suspended else _complete(f"{text.split()[0]} {count}"))
+
+    def _fetch(self, name: str) -> None:
+        cursor = self.portals.get(name)
+        if cursor is None:
+            raise Failed("34000", "cursor does not exist")
+        self.witness.named_runs(cursor.entry.text, cursor.entry.planted)
+
+    def _run_nothing(self, rest: str) -> None:
+        """Whatever has no part in what is looked at here."""
+
+    def _run_do(self, rest: str) -> None:
+        self._plant()
+
+    def _plant(self) -> None:
+        """What code of the database can do to names: other statements and cursors under them."""
+        self.statements[self.choose.choice(["s1", "s2"])] = Entry(PLANTED, planted=True)
+        portal = self.choose.choice(["p1", "p2"])
+        if portal != self.active:  # the server refuses to drop a portal that runs
+            self.portals[portal] = Cursor(Entry(PLANTED, planted=True), None)
+
+    def _run_begin(self, rest: str) -> None:
+        self.status = "T"
+
+    def _run_commit(self, rest: str) -> None:
+        if self.status == "E":
+            self._back()
+        self._end()
+
+    def _run_rollback(self, rest: str) -> None:
+        if not rest:
+            self._back()
+            self._end()
+            return
+        at = next((i for i, kept in enumerate(self.savepoints) if kept[0] == rest.split()[-1]), None)
+        if at is None:
+            raise Failed("3B001", "savepoint does not exist")
+        del self.savepoints[at + 1 :]
+        _, self.path, self.local, portals = self.savepoints[at]
+        self.portals = {name: cursor for name, cursor in self.portals.items() if name in portals}
+        self.status = "T"
+
+    def _run_savepoint(self, rest: str) -> None:
+        if self.status != "T":
+            raise Failed("25P01", "SAVEPOINT can only be used in transaction blocks")
+        self.savepoints.append((rest, self.path, self.local, frozenset(self.portals)))
+
+    def _run_set(self, rest: str) -> None:
+        value = rest.rpartition("=")[2].strip()
+        if "search_path" not in rest:
+            return
+        if rest.startswith("local"):
+            if self.status == "T" or "implicit settings" in self.tricks:
+                self.local = value
+        else:
+            self.path, self.local = value, None
+
+    def _run_deallocate(self, rest: str) -> None:
+        if rest == "all":
+            self.statements.clear()
+        elif self.statements.pop(rest, None) is None:
+            raise Failed("26000", "prepared statement does not exist")
+
+    def _run_discard(self, rest: str) -> None:
+        if self.status != "I":
+            raise Failed("25001", "DISCARD ALL cannot run inside a transaction block")
+        self.statements.clear()
+        self.portals.clear()
+        self.path, self.local = _PATH, None
+
+    def _run_close(self, rest: str) -> None:
+        if rest == "all":
+            self.portals.clear()
+        elif self.portals.pop(rest, None) is None:
+            raise Failed("34000", "cursor does not exist")
+
+    def _run_prepare(self, rest: str) -> None:
+        name, _, text = rest.partition(" as ")
+        if name in self.statements:
+            raise Failed("42P05", "prepared statement already exists")
+        self.statements[name] = Entry(text)
+
+    def _run_execute(self, rest: str) -> None:
+        entry = self.statements.get(rest)
+        if entry is None:
+            raise Failed("26000", "prepared statement does not exist")
+        self.witness.named_runs(entry.text, entry.planted)
+
+    def _run_declare(self, rest: str) -> None:
+        name, _, text = rest.partition(" cursor for ")
+        if self.status != "T":
+            raise Failed("25P01", "DECLARE CURSOR can only be used in transaction blocks")
+        if name in self.portals:
+            raise Failed("42P03", "cursor already exists")
+        self.portals[name] = Cursor(Entry(text), None)
+
+    # COPY
+
+    def _copy(self, text: str) -> None:
+        if text.endswith("stdin"):
+            self.copying = True
+            self.say(encode("G", b"\0\0\1\0\0"))
+            self.flush()
+            return
+        self.say(encode("H", b"\0\0\1\0\0"), encode("d", b"v\n"), encode("c"), _complete("COPY 1"))
+
+    def _copy_data(self, frame: Frame) -> None:
+        if frame.kind in "dHS":
+            return
+        self.copying = False
+        ends_query = self.copy_ends_query
+        if frame.kind == "c":
+            self.say(_complete("COPY 1"))
+        else:
+            self._fail(Failed("57014", "COPY from stdin failed"), "E")
+            self.skipping = not ends_query
+        if ends_query:
+            self._ready()
+        self.flush()
+
+    # Transactions
+
+    def _begin(self) -> None:
+        if self.status == "I" and not self.implicit:
+            self.implicit = True
+            self.start_path = self.path
+
+    def _end(self) -> None:
+        """The end of a transaction, whichever way: what is local to it is gone."""
+        self.status, self.implicit, self.local = "I", False, None
+        self.portals.clear()
+        self.savepoints.clear()
+
+    def _back(self) -> None:
+        self.path, self.local = self.start_path, None
+
+    def _ready(self) -> None:
+        if self.status == "I":
+            self._end()
+        self.say(backend.make_ready(self.status))
+
+    def _aborted(self, text: str) -> None:
+        if self.status == "E" and not text.startswith(("commit", "rollback")):
+            raise Failed("25P02", "current transaction is aborted")
+        if text.startswith(("nonsense", "hoopd refused")):
+            raise Failed("42601", "syntax error")
+
+    def _interrupted(self) -> None:
+        if self.cancelled:
+            self.cancelled = False
+            raise Failed("57014", "canceling statement due to user request")
+
+    def _fail(self, problem: Failed, kind: str) -> None:
+        self.say(backend.make_error(ErrorFields("ERROR", problem.sqlstate, str(problem), detail=f"Key is {SECRET}")))
+        if self.status == "T":
+            self.status = "E"
+        elif self.status == "I":
+            if "implicit settings" in self.tricks:
+                self._back()
+            self.implicit = False
+            self.portals.clear()
+        if kind == "Q":
+            self._ready()
+        else:
+            self.skipping = True
+
+
+def normal(text: str) -> str:
+    """A text as this server reads it: without case, end or remark."""
+    text = text.strip().rstrip(";").lower()
+    return "" if text.startswith("--") else text
+
+
+def frames_of(data: bytes) -> list[Frame]:
+    """Cut whole messages, by another way than the gateway's own reader."""
+    found = []
+    while data:
+        (length,) = struct.unpack_from("!I", data, 1)
+        if length < 4 or len(data) < length + 1:
+            raise WireError("08P01", "not whole messages")
+        found.append(Frame(chr(data[0]), data[5 : length + 1]))
+        data = data[length + 1 :]
+    return found
+
+
+def _cut(name: str) -> str:
+    return name.encode()[:63].decode("utf-8", "ignore")
+
+
+def _described(columns: list[str]) -> bytes:
+    body = struct.pack("!H", len(columns))
+    for name in columns:
+        body += name.encode() + b"\0" + struct.pack("!IhIhih", 0, 0, _TEXT, -1, -1, 0)
+    return encode("T", body)
+
+
+def _complete(text: str) -> bytes:
+    return encode("C", text.upper().encode() + b"\0")

@@ -1,0 +1,92 @@
+"""Each defence taken out in turn: the oracle sees what gets through (INV-1, INV-3, INV-5)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from hoopd.session import client, core, extended, holding, machine, readback
+from hoopd.session.judgement import Verdict
+from tests.fuzz.conversation import Conversation
+from tests.fuzz.oracle import Finding
+
+CONVERSATIONS = 20_000
+Patch = pytest.MonkeyPatch
+
+
+def deny_runs(patch: Patch) -> None:
+    def run(session: core.Core, work: core.Work) -> None:
+        session.decided(work)
+        client.run(session, work)
+
+    patch.setattr(client, "deny", run)
+
+
+def no_barrier(patch: Patch) -> None:
+    patch.setattr(client, "_must_drain", lambda session, frame: frame.kind in "QF" and bool(session.expected))
+
+
+def nothing_in_doubt(patch: Patch) -> None:
+    patch.setattr(extended, "_doubt", lambda session: None)
+
+
+def any_name(patch: Patch) -> None:
+    patch.setattr(extended, "check_name", lambda *names: None)
+
+
+def no_start_recorded(patch: Patch) -> None:
+    start = core.Core.start
+
+    def unrecorded(self: core.Core, *rest: object) -> object:
+        running = start(self, *rest)
+        self.out.pop()
+        return running
+
+    patch.setattr(core.Core, "start", unrecorded)
+
+
+def not_read_back(patch: Patch) -> None:
+    patch.setattr(readback, "when_due", lambda session: None)
+
+
+def not_confirmed(patch: Patch) -> None:
+    patch.setattr(Verdict, "same_as", lambda self, other: True)
+
+
+def not_consumed(patch: Patch) -> None:
+    patch.setattr(holding, "consumed", lambda session, event: True)
+
+
+def old_policy(patch: Patch) -> None:
+    patch.setattr(machine.SessionMachine, "note_policy", lambda self, version: None)
+
+
+def review_runs(patch: Patch) -> None:
+    def run(session: core.Core) -> None:
+        assert session.work is not None
+        session.decided(session.work)
+        client.run(session, session.work)
+
+    patch.setattr(holding, "hold", run)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    "taken_out",
+    [deny_runs, no_barrier, nothing_in_doubt, any_name, no_start_recorded, not_read_back, not_confirmed, not_consumed,
+     old_policy, review_runs],
+    ids=lambda patch: patch.__name__,
+)  # fmt: skip
+def test_a_defence_taken_out_is_found_INV_1(taken_out: Callable[[Patch], None], monkeypatch: Patch) -> None:
+    """A test that fails here has an oracle that sees nothing."""
+    taken_out(monkeypatch)
+    for seed in range(CONVERSATIONS):
+        try:
+            Conversation(random.Random(seed)).run()
+        except Finding:
+            return
+        except Exception:  # the machine without its defence may also fall over; that is no proof
+            continue
+    pytest.fail("nothing was found")
