@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from hoopd.domain.decision import Outcome
 from hoopd.session import events
 from hoopd.session.core import FRAME_BYTES
 from hoopd.session.state import Phase
-from tests.unit.server.session.play import Play, encode, facts, query, verdict
+from tests.unit.server.session.play import Play, complete, encode, facts, query, ready, verdict
 
 
 def test_a_late_verdict_changes_nothing() -> None:
@@ -72,3 +73,40 @@ def test_what_the_client_sends_ahead_is_counted() -> None:
     with Play() as play:
         play.client(query("select 1"), query("select 2")).skip()
         assert play.machine.inbox_bytes == len("select 2\0") + FRAME_BYTES
+
+
+def test_a_stream_both_ways_that_the_server_begins_ends_the_session() -> None:
+    """THREATS 10: CopyBoth is of replication, which is refused at the start."""
+    with Play() as play:
+        play.client(query("select 1")).judged(verdict(facts("select 1"))).skip()
+        play.server(encode("W", b"\0\0\0"))
+        assert play.said() == [
+            "client E 08P01 the database sent a message of type 'W' that nobody asked for",
+            "record StatementFinished unknown",
+            "end database",
+        ]
+
+
+def test_a_cancel_hits_what_runs_and_not_what_is_queued_behind_it() -> None:
+    """THREATS 11: while queued, and after the end."""
+    with Play() as play:
+        play.client(query("select 1"), query("select 2")).skip().judged(verdict(facts("select 1"))).skip()
+        play.event(events.CancelAsked())
+        assert play.said() == ["cancelserver"]
+        play.server(complete("SELECT 1"), ready())
+        assert play.said()[-1] == "judge select 2"
+        play.event(events.EndAsked("gateway", "57P01", "stopping")).skip()
+        play.event(events.CancelAsked())
+        assert play.said() == []
+
+
+def test_thousands_of_messages_behind_a_hold_are_counted_and_not_looked_at() -> None:
+    """INV-9, THREATS 23: the interpreter stops reading by this count."""
+    held = verdict(facts("delete from t", "delete"), outcome=Outcome.review)
+    with Play() as play:
+        play.client(query("delete from t")).judged(held).raised().skip()
+        play.client(*[query("delete from t")] * 5_000)
+        assert play.said() == []
+        assert play.machine.inbox_bytes == 5_000 * (len("delete from t\0") + FRAME_BYTES)
+        play.event(events.ClientGone())
+        assert play.said()[-1] == "end client"
