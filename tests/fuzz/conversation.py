@@ -6,7 +6,6 @@ Everything that happens comes from ``choose``, so that the seed of it tells the 
 from __future__ import annotations
 
 import random
-import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -79,7 +78,6 @@ class Conversation:
     trace: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_TRACE))
 
     def __post_init__(self) -> None:
-        self.stopped = False
         choose = self.choose
         self.lying = choose.random() < 0.15
         self.masking = choose.random() < 0.15
@@ -104,12 +102,10 @@ class Conversation:
             self.choose.choice(steps)()
             if self.choose.random() < 0.02:
                 self._something_else()
-            if not self.stopped:
-                self._check_bounds()
-            if self.machine.phase is Phase.ended or self.stopped:
+            self._check_bounds()
+            if self.machine.phase is Phase.ended:
                 break
-        if not self.stopped:
-            self._check_end()
+        self._check_end()
 
     def _possible(self) -> list[Callable[[], None]]:
         steps: list[Callable[[], None]] = []
@@ -131,13 +127,7 @@ class Conversation:
         self.trace.append(f"<< {_shown(event)}")
         self.oracle.told(event)
         ended = self.machine.phase is Phase.ended
-        try:
-            out = self.machine.receive(event)
-        except KeyError as problem:
-            if "name closed while judged" in self.tricks or not _in_send_bind(problem):
-                raise
-            self.stopped = True
-            return
+        out = self.machine.receive(event)
         if out and isinstance(event, events.Judged) and event.verdict.masking:  # a late one says nothing
             self.oracle.masking = True
         if ended and out:
@@ -193,8 +183,7 @@ class Conversation:
         """What comes from nowhere: a cancel, an answer twice, another policy, an end."""
         match self.choose.randrange(12):
             case 0 | 1 | 2 | 3:
-                if self.machine.phase is not Phase.opening or "early cancel" in self.tricks:
-                    self.feed(events.CancelAsked())
+                self.feed(events.CancelAsked())
             case 4 | 5 | 6:
                 self.version = PolicyVersion(int(self.version) + 1)
                 self.trace.append(f"-- policy {self.version}")
@@ -262,17 +251,12 @@ class Conversation:
             return
         if self.server.held:  # a client that sends no Flush and no Sync waits for itself
             self.server.flush()
-            while self.server.out and self.machine.phase is not Phase.ended:
-                self._server_says()
+            while (self.server.out or self.server.todo) and self.machine.phase is not Phase.ended:
+                (self._server_says if self.server.out else self.server.work)()
         if self.machine.phase is not Phase.ready and not self.questions:
             raise Finding(f"waits for ever, {self.machine.phase.name}")
 
 
-def _in_send_bind(problem: Exception) -> bool:
-    return traceback.extract_tb(problem.__traceback__)[-1].name == "send_bind"
-
-
-@lru_cache(maxsize=50_000)
 def _decision(outcome: Outcome, version: PolicyVersion) -> Decision:
     message = "not like this" if outcome is Outcome.deny else None
     return Decision(

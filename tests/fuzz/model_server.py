@@ -22,14 +22,7 @@ SECRET = "5555-SECRET"
 PLANTED = "delete from planted"
 ROWS = 3
 LEFT_OUT = {
-    "early cancel": "a cancel before the first ReadyForQuery is passed on, and ends the session when it hits the SHOW",
     "late cancel": "a cancel that is late hits the gateway's own SHOW, and the session ends",
-    "empty row": "a row without cells in answer to SHOW raises IndexError",
-    "implicit settings": "a setting that ends with its pipeline (SET LOCAL, or an error) is not read back",
-    "name closed while judged": "the statement of a Bind that is closed before the verdict comes raises KeyError",
-    "code at Bind": "code that runs when a statement is planned makes no other name doubtful",
-    "code at Parse": "code that runs when a literal is read makes no other name doubtful",
-    "parsed anew and skipped": "a statement counts as parsed anew when the server has skipped over that Parse",
 }
 """What the machine does not withstand yet. Conversations leave it out unless it is among their ``tricks``."""
 
@@ -41,7 +34,6 @@ class Witness(Protocol):
     """What the server reports to: raises when something runs that must not. It alone can read authorities."""
 
     def is_own(self, authority: object) -> bool: ...
-    def is_again(self, authority: object) -> bool: ...
     def query_runs(self, authority: object, path: str) -> None: ...
     def bind_runs(self, authority: object, text: str, path: str) -> None: ...
     def execute_runs(self, authority: object, bound: object) -> None: ...
@@ -122,8 +114,7 @@ class ModelServer:
             self.cancelled = True
             return
         running = [one for one in self.todo if one[0].kind in "QE"]
-        clients = [one for one in running if not self.witness.is_own(one[1])]
-        self.to_cancel = next(iter(running if "early cancel" in self.tricks else clients), None)
+        self.to_cancel = next((one for one in running if not self.witness.is_own(one[1])), None)
 
     def work(self) -> None:
         """Do one message."""
@@ -133,11 +124,7 @@ class ModelServer:
         frame, authority = job
         if self.copying:
             self._copy_data(frame)
-        elif self.skipping and frame.kind != "S":
-            if frame.kind == "P" and self.witness.is_again(authority) and "parsed anew and skipped" not in self.tricks:
-                parse = frontend.read_parse(frame.body)
-                self.statements[_cut(parse.name)] = Entry(normal(parse.sql.decode()))
-        elif frame.kind in "QPBDECSH":
+        elif frame.kind in "QPBDECSH" and (not self.skipping or frame.kind == "S"):
             try:
                 getattr(self, f"_{frame.kind}")(frame, authority)
             except Failed as problem:
@@ -182,7 +169,7 @@ class ModelServer:
             case 4:
                 return encode(chr(message[0]), message[5 : self.choose.randrange(5, len(message) + 1)])
             case _:
-                rows = [b"\0\1\0\0\0\1x", b"\0\2\xff\xff\xff\xff", *([b"\0\0"] if "empty row" in self.tricks else [])]
+                rows = [b"\0\1\0\0\0\1x", b"\0\2\xff\xff\xff\xff", b"\0\0"]
                 return encode("D", self.choose.choice(rows))
 
     def _aside(self) -> bytes:
@@ -226,7 +213,7 @@ class ModelServer:
         self._aborted(text)
         if name in self.statements:
             raise Failed("42P05", "prepared statement already exists")
-        if "plant()" in text and "code at Parse" in self.tricks:
+        if "plant()" in text:
             self._plant()
         self.statements[name] = Entry(text)
         self.say(encode("1"))
@@ -243,9 +230,9 @@ class ModelServer:
         if portal and portal in self.portals:
             raise Failed("42P03", "cursor already exists")
         self.witness.bind_runs(authority, entry.text, self.effective_path)
-        self.portals[portal] = Cursor(entry, authority)
-        if "plant()" in entry.text and "code at Bind" in self.tricks:
+        if "plant()" in entry.text:
             self._plant()
+        self.portals[portal] = Cursor(entry, authority)
         self.say(encode("2"))
 
     def _D(self, frame: Frame, authority: object) -> None:
@@ -371,8 +358,7 @@ class ModelServer:
         if "search_path" not in rest:
             return
         if rest.startswith("local"):
-            if self.status == "T" or "implicit settings" in self.tricks:
-                self.local = value
+            self.local = value
         else:
             self.path, self.local = value, None
 
@@ -476,8 +462,7 @@ class ModelServer:
         if self.status == "T":
             self.status = "E"
         elif self.status == "I":
-            if "implicit settings" in self.tricks:
-                self._back()
+            self._back()
             self.implicit = False
             self.portals.clear()
         if kind == "Q":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from hoopd.session import client, core, extended, holding, machine, readback
 from hoopd.session.judgement import Verdict
+from hoopd.session.tables import Prepared
+from hoopd.sql.facts import Facts
 from tests.fuzz.conversation import Conversation
 from tests.fuzz.oracle import Finding
 
@@ -29,7 +31,27 @@ def no_barrier(patch: Patch) -> None:
 
 
 def nothing_in_doubt(patch: Patch) -> None:
-    patch.setattr(extended, "_doubt", lambda session: None)
+    patch.setattr(extended, "note_code", lambda session: None)
+
+
+def parsed_anew_at_once(patch: Patch) -> None:
+    anew = extended._parse_anew
+
+    def trusted(session: core.Core, prepared: Prepared) -> None:
+        anew(session, prepared)
+        prepared.doubtful = False
+
+    patch.setattr(extended, "_parse_anew", trusted)
+
+
+def code_at_parse_and_bind_is_nothing(patch: Patch) -> None:
+    noted = extended.note_effects
+
+    def note(session: core.Core, batch: Sequence[Facts]) -> None:
+        if session.work is None:  # at Execute and Query, no more at Bind
+            noted(session, batch)
+
+    patch.setattr(extended, "note_effects", note)
 
 
 def any_name(patch: Patch) -> None:
@@ -75,7 +97,8 @@ def review_runs(patch: Patch) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "taken_out",
-    [deny_runs, no_barrier, nothing_in_doubt, any_name, no_start_recorded, not_read_back, not_confirmed, not_consumed,
+    [deny_runs, no_barrier, nothing_in_doubt, parsed_anew_at_once,
+     code_at_parse_and_bind_is_nothing, any_name, no_start_recorded, not_read_back, not_confirmed, not_consumed,
      old_policy, review_runs],
     ids=lambda patch: patch.__name__,
 )  # fmt: skip

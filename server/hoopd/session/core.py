@@ -45,6 +45,8 @@ class Work:
     ticket: int
     parse: Parse | None = None
     bind: Bind | None = None
+    prepared: Prepared | None = None
+    """What a Bind names, as it was when it was judged."""
     execute: Portal | None = None
     params: tuple[Param, ...] = ()
     param_digest: str = ""

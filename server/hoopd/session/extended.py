@@ -129,6 +129,8 @@ def _send_parse(core: Core, work: Work) -> None:
     )
     if parse.name == "":
         core.statements.pop("", None)
+    if any(s.facts.runs_at_parse for s in statements):
+        note_code(core)
     prepared = Prepared(parse.name, work.text, work.frame.data, tuple(s.facts.kind for s in statements))
     prepared.deallocates = next((s.facts.deallocates for s in statements if s.facts.deallocates is not None), None)
     core.expected += [ExpectParse(prepared), ExpectDescription(prepared)]
@@ -171,12 +173,12 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
     _check_formats(prepared, bind)
     digest = digest_of(bind, prepared.param_oids)
     params = params_of(bind, prepared.param_oids)
-    return Work(frame, prepared.sql, core.ticket(), bind=bind, params=params, param_digest=digest)
+    return Work(frame, prepared.sql, core.ticket(), bind=bind, prepared=prepared, params=params, param_digest=digest)
 
 
 def _parse_anew(core: Core, prepared: Prepared) -> None:
     """Make sure that the server has the statement that was judged under this name, and no other."""
-    prepared.doubtful = prepared.described = False
+    prepared.described = False
     core.expected.append(ExpectParsedAnew(prepared))
     core.to_server(frontend.make_close("S", prepared.name) + prepared.parse)
     core.unsynced = True
@@ -186,7 +188,11 @@ def send_bind(core: Core, work: Work) -> None:
     """Send a decided Bind. Its statement counts as about to run from here on (INV-3)."""
     assert work.bind is not None
     assert work.verdict is not None
-    prepared = core.statements[work.bind.statement]
+    prepared = core.statements.get(work.bind.statement)
+    if prepared is None or prepared is not work.prepared:
+        text = f'prepared statement "{work.bind.statement}" does not exist'
+        refuse_work(core, error("26000", text), StatementOutcome.error)
+        return
     running = None
     if work.verdict.statements:
         running = core.start(work.numbers[0], work.verdict.statements[0], work.request)
@@ -198,6 +204,8 @@ def send_bind(core: Core, work: Work) -> None:
             core.go(Move.drop)
             refuse_extended(core, error("0A000", str(problem), hint="prepare the statement again"))
             return
+        if Effect.opaque in running.judged.facts.effects:
+            note_effects(core, [running.judged.facts])  # code may run while the server plans the statement
     portal = Portal(work.bind.portal, prepared, running)
     _replace_unnamed(core, portal)
     core.expected.append(ExpectBind(portal))
@@ -245,15 +253,18 @@ def note_effects(core: Core, batch: Sequence[Facts]) -> None:
             core.barrier_ahead = True
             core.read_back_due = core.read_back_due or core.state.settings_local
         if Effect.opaque in facts.effects:
-            _doubt(core)
-        if Effect.opaque in facts.effects or any(a.schema == "pg_temp" for a in facts.accesses):
+            note_code(core)
+        if any(a.schema == "pg_temp" for a in facts.accesses):
             core.set_state(catalog_changed=True, temporary_objects=True)
         if Effect.ddl in facts.effects:
             core.set_state(catalog_changed=True)
 
 
-def _doubt(core: Core) -> None:
-    """Code of the database can close and make statements and cursors by name (``DO`` with EXECUTE)."""
+def note_code(core: Core) -> None:
+    """Code of the database can change settings, make objects, and close and make statements and cursors by name (``DO``
+    with EXECUTE)."""
+    core.barrier_ahead = core.read_back_due = True
+    core.set_state(catalog_changed=True, temporary_objects=True, settings_local=True)
     for prepared in core.statements.values():
         prepared.doubtful = prepared.doubtful or prepared.name != ""
     for portal in core.portals.values():

@@ -158,7 +158,7 @@ def _cancel_asked(core: Core, event: CancelAsked) -> None:
         holding.cancel(core)
     elif core.work is not None:
         core.work.cancelled = True
-    elif core.phase is not Phase.reading_back and core.expected:  # nothing of the client's runs while it is read back
+    elif core.phase not in (Phase.opening, Phase.reading_back) and core.expected:  # else nothing of the client's runs
         core.emit(CancelServer())
 
 

@@ -52,7 +52,7 @@ def receive(core: Core, frame: Frame) -> None:
 
 
 def _expected(core: Core, frame: Frame) -> None:
-    head = core.expected[0] if core.expected else None
+    head = core.expected[0] if core.expected and core.phase is not Phase.copying else None
     handler = _HANDLERS.get(type(head)) if head is not None else None
     if head is None or handler is None or not handler(core, head, frame):
         raise WireError("08P01", f"the database sent a message of type {frame.kind!r} that nobody asked for")
@@ -227,8 +227,10 @@ def _sync(core: Core, head: ExpectSync, frame: Frame) -> bool:
 
 
 def _ready(core: Core, head: ExpectQuery | ExpectSync, frame: Frame) -> None:
-    core.expected.popleft()
     status = backend.read_ready(frame.body)
+    core.expected.popleft()
+    if status == "I" and core.state.settings_local:
+        core.read_back_due = True  # SET LOCAL, or a SET before an error, has ended with the transaction
     core.set_state(transaction=status)
     own = isinstance(head, ExpectSync) and head.own
     if isinstance(head, ExpectQuery):
@@ -264,6 +266,7 @@ def _parsed_anew(core: Core, head: ExpectParsedAnew, frame: Frame) -> bool:
     if frame.kind != "1":
         return False
     core.expected.popleft()
+    head.prepared.doubtful = False  # only now: an error before it makes the server skip over the Parse
     return True
 
 
@@ -345,8 +348,8 @@ def _setting(core: Core, head: ExpectSetting, frame: Frame) -> bool:
         case "1" | "2":
             return True
         case "D":
-            cell = backend.read_data_row(frame.body)[0]
-            head.value = (cell or b"").decode("utf-8", "replace")
+            cells = backend.read_data_row(frame.body)
+            head.value = (cells[0] or b"").decode("utf-8", "replace") if len(cells) == 1 else None
             return True
         case "C":
             return True

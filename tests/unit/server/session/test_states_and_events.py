@@ -20,6 +20,7 @@ from hoopd.pgwire.framing import Frame
 from hoopd.session import client, events
 from hoopd.session.machine import SessionMachine
 from hoopd.session.state import Phase
+from hoopd.sql.facts import Copying
 from tests.unit.server.session.play import (
     NOW,
     STATE,
@@ -27,6 +28,7 @@ from tests.unit.server.session.play import (
     bind,
     columns,
     complete,
+    encode,
     execute,
     facts,
     failure,
@@ -39,6 +41,7 @@ from tests.unit.server.session.play import (
 )  # fmt: skip
 
 READ = verdict(facts("select 1"))
+COPIES = verdict(facts("copy t from stdin", "copy", copies=Copying.from_client))
 HELD = verdict(facts("delete from t", "delete"), outcome=Outcome.review)
 SETS = verdict(facts("set search_path = x", "set", barrier=True))
 
@@ -78,6 +81,10 @@ def running() -> Play:
     return judging().judged(READ).skip()
 
 
+def copying() -> Play:
+    return judging().judged(COPIES).server(encode("G", b"\0\0\0")).skip()
+
+
 def describing() -> Play:
     return Play().client(parse("select 1")).judged(READ).skip()
 
@@ -99,6 +106,7 @@ def ended() -> Play:
 REACHED: dict[Phase, Callable[[], Play]] = {
     Phase.opening: opening, Phase.ready: ready_, Phase.judging: judging, Phase.raising: raising,
     Phase.holding: holding, Phase.releasing: releasing, Phase.consuming: consuming, Phase.running: running,
+    Phase.copying: copying,
     Phase.describing: describing, Phase.draining: draining, Phase.reading_back: reading_back, Phase.ended: ended,
 }  # fmt: skip
 BODIES = {
@@ -170,28 +178,29 @@ ROWS = [
 
 # The cell of most phases, then the phases that differ. After the end, everything is nothing.
 TABLE = {
-    "client Q": "queued; ready: judging",
-    "client P": "queued; ready: judging",
-    "client B": "queued; ready: stays",
-    "client D": "queued; ready: stays",
-    "client E": "queued; ready: stays",
-    "client C": "queued; ready: stays",
-    "client H": "queued; ready: stays",
-    "client S": "queued; ready: running",
-    "client X": "queued; ready raising holding releasing consuming: end -",
-    "client F": "queued; ready: stays",
-    "client d": "queued; ready: nothing",
-    "client c": "queued; ready: nothing",
-    "client f": "queued; ready: nothing",
-    "client p": "queued; ready: end 08P01",
-    "client !": "queued; ready: end 08P01",
+    "client Q": "queued; ready: judging; copying: running",
+    "client P": "queued; ready: judging; copying: running",
+    "client B": "queued; ready: stays; copying: running",
+    "client D": "queued; ready: stays; copying: running",
+    "client E": "queued; ready: stays; copying: running",
+    "client C": "queued; ready: stays; copying: running",
+    "client H": "queued; ready: stays; copying: nothing",
+    "client S": "queued; ready: running; copying: nothing",
+    "client X": "queued; ready copying raising holding releasing consuming: end -",
+    "client F": "queued; ready: stays; copying: running",
+    "client d": "queued; ready: nothing; copying: stays",
+    "client c": "queued; ready: nothing; copying: running",
+    "client f": "queued; ready: nothing; copying: running",
+    "client p": "queued; ready: end 08P01; copying: running",
+    "client !": "queued; ready: end 08P01; copying: running",
     "server 1": "end 08P01; opening reading_back: nothing; describing: stays",
     "server 2": "end 08P01; opening reading_back: nothing; draining: stays",
     "server 3": "end 08P01; opening reading_back: nothing",
     "server A": "stays",
     "server C": "end 08P01; opening reading_back: nothing; running: stays",
     "server D": "end 08P01; opening reading_back: nothing; running: end XX000",
-    "server E": "end 08P01; opening reading_back: end XX000; running: stays; describing draining: ready",
+    "server E": "end 08P01; opening reading_back: end XX000; running: stays; copying: running; describing draining: "
+    "ready",
     "server G": "end 08P01",
     "server H": "end 08P01",
     "server I": "end 08P01; running: stays",
@@ -217,7 +226,7 @@ TABLE = {
     "Reminded": "nothing; holding: stays",
     "Settled": "nothing; holding: releasing",
     "Consumed": "nothing; consuming: running",
-    "CancelAsked": "nothing; opening running describing draining: stays; holding releasing: ready",
+    "CancelAsked": "nothing; running copying describing draining: stays; holding releasing: ready",
     "EndAsked": "end 57P01",
 }
 
