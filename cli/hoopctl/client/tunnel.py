@@ -20,6 +20,9 @@ from hoopctl.client.channel import translate
 from hoopctl.client.gateway import Gateway
 from hoopctl.clock import from_micros
 
+_MADE_UP = "Internal error from Core"
+_STATUS_LOOKS, _STATUS_SECONDS = 100, 0.02
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -116,9 +119,7 @@ class SessionStream:
         try:
             async with self._one_at_a_time:
                 await self._call.write(message)
-        except grpc.aio.AioRpcError as error:
-            raise translate(error, self._gateway.server) from None
-        except asyncio.InvalidStateError:
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             # The stream is over; why is said by whoever reads its answers.
             raise StreamOver from None
         except asyncio.CancelledError:
@@ -150,23 +151,34 @@ class SessionStream:
                 if plain is not None:
                     yield plain
             await self._check_end()
-        except grpc.aio.AioRpcError as error:
-            raise translate(error, self._gateway.server) from None
+        except grpc.aio.AioRpcError:
+            raise translate(await self._error(), self._gateway.server) from None
         except asyncio.CancelledError:
             if _is_being_cancelled():
                 raise
 
     async def _check_end(self) -> None:
         """Raise what the stream ended with, unless it ended well: ``read`` says EOF for both."""
-        code = await self._call.code()
-        if code is not grpc.StatusCode.OK:
-            raise grpc.aio.AioRpcError(
-                code,
-                await self._call.initial_metadata(),
-                await self._call.trailing_metadata(),
-                await self._call.details(),
-                self._call.debug_error_string(),  # type: ignore[attr-defined]
-            )
+        if await self._call.code() is not grpc.StatusCode.OK:
+            raise await self._error()
+
+    async def _error(self) -> grpc.aio.AioRpcError:
+        """What the stream ended with: the gateway's own words.
+
+        Where a write fails before the gateway's status has come, grpc.aio makes one up, and puts the real one in its
+        place a moment later.
+        """
+        for _ in range(_STATUS_LOOKS):
+            if await self._call.details() != _MADE_UP:
+                break
+            await asyncio.sleep(_STATUS_SECONDS)
+        return grpc.aio.AioRpcError(
+            await self._call.code(),
+            await self._call.initial_metadata(),
+            await self._call.trailing_metadata(),
+            await self._call.details(),
+            await self._call.debug_error_string(),  # type: ignore[attr-defined]
+        )
 
     def cancel(self) -> None:
         """End the stream now: the gateway takes the client for gone. Does nothing when it has ended."""

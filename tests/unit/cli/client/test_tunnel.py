@@ -1,6 +1,7 @@
 """The Tunnel service as plain types, over real gRPC."""
 
 import asyncio
+import unittest.mock
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,7 +10,7 @@ from hoopctl.client.channel import open_channel
 from hoopctl.client.gateway import Gateway, Hello
 from hoopctl.client.trust import Trust
 from hoopctl.client.tunnel import Ended, Opened, StreamOver, TunnelClient
-from hoopctl.errors import Denied, NotFound, NotSignedIn, Unreachable
+from hoopctl.errors import Denied, HoopctlError, NotFound, NotSignedIn, Unreachable
 from hoopctl.profiles import parse_server
 from tests.fixtures.scripted_gateway import ScriptedGateway, ScriptedSession
 from tests.fixtures.tunnels import OPENING, FixedBearer
@@ -83,6 +84,26 @@ async def test_why_a_stream_ended_is_said_by_what_is_read(
     # The refusal may come before the stream's first message has gone out, or after.
     with pytest.raises(NotSignedIn, match="has expired"):
         await anext((await tunnels.session(OPENING)).answers())
+
+
+@pytest.mark.parametrize("real", [True, False])
+async def test_a_status_that_grpc_made_up_is_not_told_where_the_gateways_own_comes(
+    tunnels: TunnelClient, scripted_gateway: ScriptedGateway, real: bool
+) -> None:
+    """grpc.aio sets a status of its own when a write fails, and the gateway's a moment later."""
+    scripted_gateway.tokens.clear()
+    stream = await tunnels.session(OPENING)
+    call = stream._call
+    its_own = call.details
+    said = ["Internal error from Core"] * (3 if real else 1000)
+
+    async def details() -> str:
+        return said.pop(0) if said else str(await its_own())
+
+    with unittest.mock.patch.object(call, "details", details), pytest.raises(HoopctlError) as caught:
+        await anext(stream.answers())
+    assert isinstance(caught.value, NotSignedIn)
+    assert ("has expired" in caught.value.message) is real
 
 
 async def test_a_gateway_that_goes_away_is_unreachable_and_seen_again(
