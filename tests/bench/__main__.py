@@ -7,15 +7,18 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from tests.bench import pgbench
+from tests.bench import analysis, bulk, memory, pgbench
 from tests.bench.figures import DIRECT, MASKED, PGBOUNCER, RELAY, TUNNEL
 from tests.bench.report import Report, environment
-from tests.bench.stack import Stack, running_stack
+from tests.bench.stack import Stack, choose_binaries, running_stack
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
+
+
+Workload = Callable[[Stack, argparse.Namespace, Report], None]
 
 
 def say(text: str) -> None:
@@ -28,12 +31,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="all of it in about two minutes, with wide spreads")
     parser.add_argument("--rounds", type=int, help="interleaved pairs of each workload: 9, and 2 when quick")
     parser.add_argument("--seconds", type=int, help="of each run of pgbench: 3, and 1 when quick")
+    parser.add_argument("--sessions", type=int, help="that are idle: 1000, and 100 when quick")
     parser.add_argument("--no-database-tls", action="store_true", help="no TLS to the database, for every variant")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout, with every round")
     parser.add_argument("--store", action="store_true", help="keep the tables in docs/performance.md")
     given = parser.parse_args()
     given.what = given.what or list(WORKLOADS)
     given.rounds = given.rounds or (2 if given.quick else 9)
+    given.bulk_rounds = min(given.rounds, 5)
+    given.sessions = given.sessions or (100 if given.quick else 1000)
     given.seconds = given.seconds or (1 if given.quick else 3)
     return given
 
@@ -50,21 +56,66 @@ def run_pgbench(stack: Stack, given: argparse.Namespace, report: Report) -> None
     )
 
 
-WORKLOADS: dict[str, Any] = {"pgbench": run_pgbench}
+def run_rows(stack: Stack, given: argparse.Namespace, report: Report) -> None:
+    count = 100_000 if given.quick else 1_000_000
+    report.notes.append(f"rows: {count:,} of about 100 bytes")
+    report.measures += bulk.measure_rows(stack, variants_of(stack, given), count, given.bulk_rounds, say)
+
+
+def run_values(stack: Stack, given: argparse.Namespace, report: Report) -> None:
+    report.measures += bulk.measure_values(stack, variants_of(stack, given), given.bulk_rounds, say)
+
+
+def run_connect(stack: Stack, given: argparse.Namespace, report: Report) -> None:
+    report.measures += bulk.measure_connect(stack, variants_of(stack, given), given.rounds, say)
+
+
+def run_idle(stack: Stack, given: argparse.Namespace, report: Report) -> None:
+    report.measures += memory.measure_idle(stack, given.sessions, say)
+
+
+def run_slow(stack: Stack, given: argparse.Namespace, report: Report) -> None:
+    report.measures += memory.measure_slow_reader(stack, 64 if given.quick else 1024, say)
+
+
+IN_STACK: dict[str, Workload] = {
+    # Memory first, while the gateways are as they started.
+    "idle": run_idle,
+    "slow": run_slow,
+    "pgbench": run_pgbench,
+    "rows": run_rows,
+    "values": run_values,
+    "connect": run_connect,
+}
+MEMORY = ("idle", "slow")
+ANALYSIS = "analysis"
+WORKLOADS = (*IN_STACK, ANALYSIS)
 
 
 def main() -> int:
     given = arguments()
-    load = os.getloadavg()[0]
+    report = Report(environment("quick" if given.quick else "full", str(choose_binaries().version), os.getloadavg()[0]))
+    wanted = [name for name in IN_STACK if name in given.what]
+    if not memory.can_be_measured() and any(name in MEMORY for name in wanted):
+        report.notes.append("memory is read from /proc, which is not here: not measured")
+        wanted = [name for name in wanted if name not in MEMORY]
+    if wanted:
+        run_in_stack(wanted, given, report)
+    if ANALYSIS in given.what:
+        say("analysis")
+        report.analysis = analysis.measure(given.rounds)
+    return finish(report, given)
+
+
+def run_in_stack(wanted: list[str], given: argparse.Namespace, report: Report) -> None:
+    sessions = max(given.sessions if "idle" in wanted else 0, 40)
     say("starting the database, two gateways and their tunnels")
-    with running_stack(sessions=100, scale=5, database_tls=not given.no_database_tls) as stack:
-        postgres = str(stack.binaries.version)
-        report = Report(environment("quick" if given.quick else "full", postgres, load))
+    with running_stack(sessions=sessions, scale=5, database_tls=not given.no_database_tls) as stack:
+        report.notes.append(f"to the database: {'TLS' if stack.database_tls else 'no TLS'}, for every variant")
         if PGBOUNCER not in stack.endpoints:
             report.notes.append("pgbouncer is not installed: not measured")
-        for name in given.what:
-            WORKLOADS[name](stack, given, report)
-    return finish(report, given)
+        for name in wanted:
+            IN_STACK[name](stack, given, report)
 
 
 def finish(report: Report, given: argparse.Namespace) -> int:

@@ -76,23 +76,28 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a measure should come to: at least ``bound`` where more is better, at most ``bound`` else."""
+    """What a measure should come to: at least ``bound`` where more is better, at most ``bound`` else.
+
+    ``under``: what the value is compared with; None for the value itself.
+    """
 
     workload: str
     over: str
-    under: str
+    under: str | None
     bound: float
+
+    def found(self, measure: Measure) -> Spread | None:
+        """What it came to; None where it was not measured."""
+        if self.under is not None:
+            return measure.compared(self.over, self.under)
+        return measure.values(self.over) if self.over in measure.variants() else None
 
     def met(self, measure: Measure) -> bool | None:
         """None where it was not measured."""
-        found = measure.compared(self.over, self.under)
+        found = self.found(measure)
         if found is None:
             return None
         return found.median >= self.bound if measure.rate else found.median <= self.bound
-
-    @property
-    def pair(self) -> tuple[str, str]:
-        return self.over, self.under
 
 
 def pgbench_targets() -> list[Target]:
@@ -111,6 +116,8 @@ TARGETS = [
     *pgbench_targets(),
     Target("rows drained", TUNNEL, DIRECT, 0.9),
     Target("connect", TUNNEL, DIRECT, 5.0),
+    Target("idle 1000 gateway", TUNNEL, None, 150.0),
+    Target("slow reader 1024 MiB gateway", TUNNEL, None, 64.0),
 ]
 
 

@@ -12,10 +12,12 @@ import platform
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tests.bench.analysis import Judged, summary
 from tests.bench.figures import DIRECT, PAIRS, RELAY, TARGETS, Measure, Spread, slower
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -24,10 +26,8 @@ _BLOCK = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
 
 def environment(form: str, postgres: str, load: float) -> dict[str, Any]:
     """What the figures depend on. ``load``: of the machine, before the run began."""
-    from tests.bench.stack import now
-
     return {
-        "date": now().date().isoformat(),
+        "date": datetime.now(UTC).date().isoformat(),
         "form": form,
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -43,14 +43,22 @@ class Report:
     environment: dict[str, Any]
     measures: list[Measure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    analysis: list[Judged] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return {
             "environment": self.environment,
             "measures": [_measure(each) | {"rounds": each.rounds} for each in self.measures],
             "targets": self.targets(),
+            "analysis": self._analysis(),
             "notes": self.notes,
         }
+
+    def _analysis(self) -> dict[str, Any] | None:
+        if not self.analysis:
+            return None
+        statements = [{"sql": each.sql, "outcome": each.outcome, "us": each.times.as_list()} for each in self.analysis]
+        return {**summary(self.analysis), "each": statements}
 
     def targets(self) -> list[dict[str, Any]]:
         """Each target that was measured, and whether it is met."""
@@ -58,13 +66,14 @@ class Report:
         found = []
         for target in TARGETS:
             measure = by_name.get(target.workload)
-            spread = measure.compared(*target.pair) if measure else None
+            spread = target.found(measure) if measure else None
             if measure is None or spread is None:
                 continue
+            compared = target.over if target.under is None else _pair(measure, target.over, target.under)
             found.append(
                 {
                     "workload": target.workload,
-                    "compared": _pair(measure, *target.pair),
+                    "compared": compared,
                     "wanted": f"{'at least' if measure.rate else 'at most'} {target.bound:g}",
                     "found": spread.as_list(),
                     "met": target.met(measure),
@@ -96,6 +105,8 @@ class Report:
             parts.append("Ratios are medians of pairs, with their quartiles.\n\n" + _table(rates))
         if others:
             parts.append("Differences are medians of pairs, with their quartiles.\n\n" + _table(others))
+        if self.analysis:
+            parts.append(_analysis_text(self.analysis))
         targets = self.targets()
         if targets:
             rows = [
@@ -111,7 +122,8 @@ class Report:
         """Put this run into the document in place of the last one."""
         kept = {"environment": self.environment, "measures": [_measure(each) for each in self.measures]}
         lines = [json.dumps(each) for each in kept["measures"]]
-        block = f'{{"environment": {json.dumps(kept["environment"])},\n "measures": [\n  '
+        judged = json.dumps(summary(self.analysis) if self.analysis else None)
+        block = f'{{"environment": {json.dumps(kept["environment"])},\n "analysis": {judged},\n "measures": [\n  '
         block += ",\n  ".join(lines) + "\n ]}"
         text = document.read_text(encoding="utf-8")
         before, _, rest = text.partition(BEGIN)
@@ -128,6 +140,21 @@ def stored_json(document: Path) -> dict[str, Any] | None:
     _, _, rest = document.read_text(encoding="utf-8").partition(BEGIN)
     found = _BLOCK.search(rest.partition(END)[0])
     return json.loads(found[1]) if found else None
+
+
+def _analysis_text(judged: Sequence[Judged]) -> str:
+    found = summary(judged)
+    ends = sorted(judged, key=lambda each: each.times.median)
+    rows = [[f"{each.times.median:.0f}", each.outcome, f"`{_shortened(each.sql)}`"] for each in [*ends[:2], *ends[-3:]]]
+    return (
+        f"Analysis and decision of a statement never seen before, {found['statements']} ordinary statements: median "
+        f"{found['p50_us']:.0f} µs, 95th of a hundred {found['p95_us']:.0f} µs, most {found['max_us']:.0f} µs. The "
+        "quickest and the slowest:\n\n" + _markdown(["µs", "decision", "statement"], rows)
+    )
+
+
+def _shortened(sql: str) -> str:
+    return sql if len(sql) <= 90 else sql[:89] + "…"
 
 
 def _pair(measure: Measure, over: str, under: str) -> str:
