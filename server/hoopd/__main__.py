@@ -6,6 +6,9 @@ import os
 import sys
 from importlib.util import find_spec
 
+# gRPC's own pool of threads contends with the event loop: without it a tunnel is faster. An experiment that this
+# version of gRPC does not know would be complained of, so its minor version is fixed in pyproject.toml.
+EXPERIMENTS = "-event_engine_client,-event_engine_listener,-event_engine_callback_cq"
 NEEDED = ("cryptography", "postgast", "psycopg", "psycopg_pool", "pydantic", "jwt", "yaml")
 
 
@@ -23,6 +26,7 @@ def main() -> None:
         raise SystemExit(1)
     # gRPC's own log is for its authors; it is set before anything can import grpc.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    os.environ.setdefault("GRPC_EXPERIMENTS", EXPERIMENTS)
     from hoopd.commands.app import run
 
     raise SystemExit(run())

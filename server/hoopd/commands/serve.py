@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +25,17 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C or SIGTERM. Sessions are ended with 57P01; nothing that was recorded is lost."""
     settings = load(config)
-    with store_of(settings) as store:
-        asyncio.run(_serve(settings, store.dsn, migrating=store.own or settings.store.migrate, as_json=json))
+    with store_of(settings) as store, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, store.dsn, migrating=store.own or settings.store.migrate, as_json=json))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's event loop where it is installed, else asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:  # there are no wheels of it for this system
+        return None
+    return uvloop.new_event_loop
 
 
 async def _serve(settings: Settings, dsn: str, *, migrating: bool, as_json: bool) -> None:

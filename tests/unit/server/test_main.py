@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -24,3 +25,15 @@ def test_without_the_extra_it_says_what_to_install(
         entry.main()
     assert left.value.code == 1
     assert capsys.readouterr().err == "hoopd needs the packages of the gateway: pip install 'hoopctl[server]'\n"
+
+
+def what_grpc_says(experiments: str) -> str:
+    serving = "import grpc; grpc.server(None).stop(None)"
+    environment = {**os.environ, "GRPC_VERBOSITY": "NONE", "GRPC_EXPERIMENTS": experiments}
+    command = [sys.executable, "-c", serving]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stderr
+
+
+def test_this_grpc_knows_the_experiments_that_are_turned_off() -> None:
+    assert what_grpc_says(entry.EXPERIMENTS) == ""
+    assert "Unknown experiment" in what_grpc_says(entry.EXPERIMENTS + ",-no_such_experiment")

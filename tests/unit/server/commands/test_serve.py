@@ -7,7 +7,9 @@ import signal
 import sys
 
 import pytest
+import uvloop
 
+from hoopd.commands import serve as serving
 from tests.fixtures.stack import Process
 from tests.unit.server.commands.conftest import Operated
 
@@ -64,3 +66,9 @@ def test_two_gateways_do_not_share_a_data_directory(operated: Operated) -> None:
         assert second.stop() == 1
     finally:
         first.stop()
+
+
+def test_it_runs_on_uvloop_and_without_it_on_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert serving._loop_factory() is uvloop.new_event_loop
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert serving._loop_factory() is None
