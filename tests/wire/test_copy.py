@@ -31,8 +31,8 @@ rules:
   - name: reads and drafts
     match: {effects: [read, session, ddl, write], objects: ["public.*", "pg_temp.*"]}
     then: allow
-  - name: copies into orders
-    match: {kinds: [copy], effects: [write], objects: [public.orders]}
+  - name: copies into the archive
+    match: {kinds: [copy], effects: [write], objects: [public.archive]}
     then: review
 """
 LINES = "".join(f"{n}\tpaid\t{n}\n" for n in range(1001, 1004))
@@ -42,8 +42,9 @@ LINES = "".join(f"{n}\tpaid\t{n}\n" for n in range(1001, 1004))
 def parts() -> Iterator[Parts]:
     with running_parts(POLICY) as running:
         with psycopg.connect(running.owner_dsn) as owner:
-            owner.execute("CREATE TABLE draft (id integer PRIMARY KEY, status text NOT NULL, total integer NOT NULL)")
-            owner.execute("GRANT SELECT, INSERT, DELETE ON draft TO hoop_service")
+            for table in ("draft", "archive"):
+                owner.execute(f"CREATE TABLE {table} (id integer PRIMARY KEY, status text NOT NULL, total integer)")
+                owner.execute(f"GRANT SELECT, INSERT, DELETE ON {table} TO hoop_service")
         yield running
 
 
@@ -169,7 +170,7 @@ def test_an_approved_copy_and_its_record(parts: Parts, tunnel: Tunnel, session: 
 
     def copy() -> str | None:
         cursor = session.cursor()
-        with cursor.copy("COPY orders FROM STDIN") as into:
+        with cursor.copy("COPY archive FROM STDIN") as into:
             into.write(LINES)
         return cursor.statusmessage
 
@@ -183,7 +184,7 @@ def test_an_approved_copy_and_its_record(parts: Parts, tunnel: Tunnel, session: 
         assert f"{APPROVED_ROWS} rows" in note
         assert bob.decide(request)[0]["event"] == "approved"
         assert done.result(60) == "COPY 3"
-    (line,) = [one for one in dave.json("audit", "search", "COPY orders FROM STDIN") if one["request"] == request]
+    (line,) = [one for one in dave.json("audit", "search", "COPY archive FROM STDIN") if one["request"] == request]
     assert (line["outcome"], line["rows"]) == ("done", 3)
     replayed = dave.run("audit", "replay", line["session"]).stdout
     assert f"{len(LINES)} bytes of text data came from the client" in " ".join(replayed.split())
@@ -196,16 +197,16 @@ def test_an_approved_copy_may_not_bring_more_than_was_said(
     """INV-5, INV-9"""
 
     def copy() -> None:
-        with session.cursor().copy("COPY orders FROM STDIN") as into:
+        with session.cursor().copy("COPY archive FROM STDIN") as into:
             for n in range(APPROVED_ROWS // 1000 + 1):
                 into.write("".join(f"{100_000 + n * 1000 + i}\tx\t1\n" for i in range(1000)))
 
     bob: Person = parts.person("bob")
-    before = count(session, "orders")
+    before = count(session, "archive")
     with ThreadPoolExecutor(1) as waiting:
         done = waiting.submit(copy)
         assert bob.decide(tunnel.held())[0]["event"] == "approved"
         with pytest.raises(psycopg.errors.ProgramLimitExceeded) as caught:
             done.result(60)
     assert f"{APPROVED_ROWS} rows and {APPROVED_BYTES} bytes at most" in str(caught.value)
-    assert count(session, "orders") == before
+    assert count(session, "archive") == before

@@ -209,8 +209,8 @@ def test_a_client_that_is_gone_mid_hold_withdraws_its_request(tunnel: Tunnel, bo
 @pytest.mark.parametrize(
     ("sql", "sqlstate"),
     [
-        ("copy orders to stdout", "42501"),
-        ("copy orders from stdin", "42501"),
+        ("copy customers to stdout", "42501"),
+        ("copy customers from stdin", "42501"),
         ("set standard_conforming_strings = off", "42501"),
         ("set client_encoding = latin1", "42501"),
         ("set names 'latin1'", "42501"),

@@ -34,6 +34,7 @@ from hoopd.runtime.policies import Policies
 from hoopd.runtime.registry import Live, Registry, new_session_id
 from hoopd.runtime.runner import Parts, SessionRunner
 from hoopd.runtime.target import Target
+from hoopd.runtime.verdicts import VerdictCache
 from hoopd.runtime.visa import Visa
 from hoopd.session import events
 from hoopd.session.machine import SessionMachine
@@ -89,6 +90,7 @@ class Gateway:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._catalogs = {name: CatalogReader(target) for name, target in services.targets.items()}
+        self._verdicts = {name: VerdictCache() for name in services.targets}
         self.registry = Registry()
         self._stopping: str | None = None
 
@@ -197,7 +199,14 @@ class Gateway:
         record = services.recorder.open(session)
         record.append(_started(session, visa.principal, connection, target.user, opening, entry, database))
         judging = Judging(
-            visa, connection, entry.application, catalog, services.policies, services.recorder, services.redaction_key
+            visa,
+            connection,
+            entry.application,
+            catalog,
+            services.policies,
+            services.recorder,
+            services.redaction_key,
+            self._verdicts[connection.name],
         )
         asker = Asker(session, visa.principal, connection, entry.application, opening.reason)
         parts = Parts(

@@ -13,6 +13,7 @@ from hoopd.policy.matching import Circumstances
 from hoopd.recording.recorder import Recorder
 from hoopd.runtime.catalog import CatalogReader
 from hoopd.runtime.policies import Policies
+from hoopd.runtime.verdicts import VerdictCache
 from hoopd.runtime.visa import Visa
 from hoopd.session.commands import Judge
 from hoopd.session.judgement import Verdict, judge
@@ -37,6 +38,7 @@ class Judging:
         policies: Policies,
         recorder: Recorder,
         redaction_key: bytes,
+        verdicts: VerdictCache,
     ) -> None:
         self._visa = visa
         self._connection = connection
@@ -45,6 +47,7 @@ class Judging:
         self._policies = policies
         self._recorder = recorder
         self._redaction_key = redaction_key
+        self._verdicts = verdicts
         allow_deep_recursion()
 
     def now(self, asked: Judge) -> Verdict | None:
@@ -53,7 +56,7 @@ class Judging:
         catalog = self._catalog.fresh()
         if catalog is None or len(asked.text) > AT_ONCE:
             return None
-        verdict = self._judge(asked, catalog)
+        verdict = self._known(asked, catalog)
         plain = all(
             statement.facts.effects <= _HARMLESS and statement.facts.error is None and not statement.facts.barrier
             for statement in verdict.statements
@@ -66,11 +69,21 @@ class Judging:
         if len(asked.text) > AT_ONCE:
             verdict = await asyncio.to_thread(self._judge, asked, catalog)
         else:
-            verdict = self._judge(asked, catalog)
+            verdict = self._known(asked, catalog)
         # Asked again, since that took a while: a store that went away denies the statement, not the session.
         self._recorder.check_ready()
         return verdict
 
+    def _known(self, asked: Judge, catalog: Catalog) -> Verdict:
+        """As ``_judge``, or the verdict that was given on the same before."""
+        in_force, circumstances = self._policies.current, self._circumstances()
+        return self._verdicts.verdict(
+            asked.text, asked.state, catalog, in_force, circumstances, lambda: self._judge(asked, catalog)
+        )
+
     def _judge(self, asked: Judge, catalog: Catalog) -> Verdict:
-        circumstances = Circumstances(self._visa.principal, self._connection, self._application)
-        return judge(asked.text, asked.state, catalog, self._policies.current, circumstances, self._redaction_key)
+        in_force, circumstances = self._policies.current, self._circumstances()
+        return judge(asked.text, asked.state, catalog, in_force, circumstances, self._redaction_key)
+
+    def _circumstances(self) -> Circumstances:
+        return Circumstances(self._visa.principal, self._connection, self._application)

@@ -20,6 +20,7 @@ from hoopd.runtime.catalog import CatalogReader
 from hoopd.runtime.judging import AT_ONCE, Judging
 from hoopd.runtime.policies import Policies
 from hoopd.runtime.target import Target
+from hoopd.runtime.verdicts import VerdictCache
 from hoopd.runtime.visa import Visa
 from hoopd.session.commands import Judge
 from hoopd.session.judgement import PolicyInForce
@@ -58,7 +59,7 @@ async def judge(database: str, recorder: Ready, monkeypatch: pytest.MonkeyPatch)
     reader, policies = CatalogReader(target), Policies()
     policies.put(PolicyInForce(load(POLICY, "test"), PolicyVersion(1)))
     visa = Visa(ALICE, verify=None, check=None)
-    yield Judging(visa, connection, "psql", reader, policies, recorder, b"k" * 32)
+    yield Judging(visa, connection, "psql", reader, policies, recorder, b"k" * 32, VerdictCache())
     await reader.close()
 
 
@@ -116,7 +117,7 @@ def test_deep_texts_are_judged_by_several_threads_at_once() -> None:
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(1000)
     try:
-        Judging(*[None] * 7)
+        Judging(*[None] * 8)
         raised = sys.getrecursionlimit()
         with deep_recursion():
             assert sys.getrecursionlimit() == raised > 1000
