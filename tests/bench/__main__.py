@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import analysis, bulk, memory, pgbench
+from tests.bench import analysis, bulk, memory, pgbench, pgbouncer
 from tests.bench.figures import DIRECT, MASKED, PGBOUNCER, RELAY, TUNNEL
+from tests.bench.machine import Others, disturbed
 from tests.bench.report import Report, environment
 from tests.bench.stack import Stack, choose_binaries, running_stack
 
@@ -94,7 +94,7 @@ WORKLOADS = (*IN_STACK, ANALYSIS)
 
 def main() -> int:
     given = arguments()
-    report = Report(environment("quick" if given.quick else "full", str(choose_binaries().version), os.getloadavg()[0]))
+    report, others = Report(environment("quick" if given.quick else "full", str(choose_binaries().version))), Others()
     wanted = [name for name in IN_STACK if name in given.what]
     if not memory.can_be_measured() and any(name in MEMORY for name in wanted):
         report.notes.append("memory is read from /proc, which is not here: not measured")
@@ -104,6 +104,7 @@ def main() -> int:
     if ANALYSIS in given.what:
         say("analysis")
         report.analysis = analysis.measure(given.rounds)
+    report.environment["others"] = others.cores()
     return finish(report, given)
 
 
@@ -112,19 +113,26 @@ def run_in_stack(wanted: list[str], given: argparse.Namespace, report: Report) -
     say("starting the database, two gateways and their tunnels")
     with running_stack(sessions=sessions, scale=5, database_tls=not given.no_database_tls) as stack:
         report.notes.append(f"to the database: {'TLS' if stack.database_tls else 'no TLS'}, for every variant")
-        if PGBOUNCER not in stack.endpoints:
+        program = pgbouncer.installed()
+        if program is None:
             report.notes.append("pgbouncer is not installed: not measured")
+        else:
+            stack.endpoints[PGBOUNCER] = stack.running.enter_context(pgbouncer.running(stack, program))
         for name in wanted:
             IN_STACK[name](stack, given, report)
 
 
 def finish(report: Report, given: argparse.Namespace) -> int:
+    """Say what was found. 1 where the relay got slower, which makes every ratio to it look better than it is."""
     slower, why_not = report.slower_relays(DOCUMENT)
     print(json.dumps(report.as_json()) if given.json else report.text())
     if why_not is not None:
         say(why_not)
     for line in slower:
         say(f"the relay is clearly slower than in docs/performance.md: {line}")
+    if slower and disturbed(report.environment["others"]):
+        say("other work took much of this machine, which alone can do that: this run does not fail for it")
+        slower = []
     if given.store and not slower:
         report.store(DOCUMENT)
     return 1 if slower else 0

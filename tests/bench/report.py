@@ -24,17 +24,17 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _BLOCK = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
 
 
-def environment(form: str, postgres: str, load: float) -> dict[str, Any]:
-    """What the figures depend on. ``load``: of the machine, before the run began."""
+def environment(form: str, postgres: str) -> dict[str, Any]:
+    """What the figures depend on. ``others``: cores that other work kept busy meanwhile, told after the run."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "form": form,
         "cores": os.cpu_count(),
+        "others": None,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "postgresql": postgres,
         "grpcio": version("grpcio"),
-        "load_before": round(load, 1),
     }
 
 
@@ -177,8 +177,14 @@ def _measure(measure: Measure) -> dict[str, Any]:
 def _environment(found: dict[str, Any]) -> str:
     return (
         f"{found['date']}, {found['form']} form, {found['cores']} cores, {found['system']}, Python {found['python']}, "
-        f"PostgreSQL {found['postgresql']}, grpcio {found['grpcio']}; load before the run {found['load_before']}."
+        f"PostgreSQL {found['postgresql']}, grpcio {found['grpcio']}. {_others(found['others'], found['cores'])}"
     )
+
+
+def _others(others: float | None, cores: int) -> str:
+    if others is None:
+        return "What else the machine did meanwhile is not known."
+    return f"Other work kept {others:.1f} of the {cores} cores busy meanwhile."
 
 
 def _table(measures: Sequence[Measure]) -> str:

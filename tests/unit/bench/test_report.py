@@ -9,7 +9,7 @@ from tests.bench.report import Report, stored_json
 
 ENVIRONMENT = {
     "date": "2026-01-02", "form": "full", "cores": 2, "system": "Linux x86_64", "python": "3.11.7",
-    "postgresql": "17", "grpcio": "1.0", "load_before": 0.5,
+    "postgresql": "17", "grpcio": "1.0", "others": 0.25,
 }  # fmt: skip
 
 
