@@ -177,8 +177,9 @@ def make_parameter_status(name: str, value: str) -> bytes:
     return encode("S", name.encode() + b"\x00" + value.encode() + b"\x00")
 
 
-def make_backend_key(pid: int, secret: int) -> bytes:
-    return encode("K", struct.pack("!II", pid, secret))
+def make_backend_key(pid: int, secret: bytes) -> bytes:
+    """BackendKeyData; a secret of more than 4 bytes is for protocol 3.2 only."""
+    return encode("K", struct.pack("!I", pid) + secret)
 
 
 AUTHENTICATION_OK = encode("R", b"\x00\x00\x00\x00")

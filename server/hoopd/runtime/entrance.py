@@ -43,13 +43,13 @@ PASSED_ON = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A client that knows the tunnel's password. ``rest`` are bytes that came behind its last message."""
+    """A client that knows the tunnel's password. ``key_bytes``: how long the secret of its cancel key is."""
 
     user: str
     application: str
     parameters: Mapping[str, str]
     frames: FrameReader
-    early: tuple[Frame, ...]
+    key_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +116,9 @@ async def _signed_in(
     database: str,
     message_limit: int,
 ) -> Entry | None:
+    if negotiation := startup.negotiation(message):
+        await pipe.write(negotiation)
     parameters = check_parameters(message.parameters, database)
-    unknown = [name for name in message.parameters if name.startswith("_pq_.")]
-    if message.minor > 0 or unknown:
-        await pipe.write(startup.make_negotiate_version(unknown))
     frames = FrameReader(PASSWORD_LIMIT)
     early = list(frames.feed(rest))
     scram = ScramServer(verifier, secrets.token_urlsafe(24))
@@ -139,9 +138,8 @@ async def _signed_in(
     await pipe.write(backend.make_authentication_sasl_final(scram.final(final)) + backend.AUTHENTICATION_OK)
     if frames.buffered or early:
         raise WireError("08P01", "the client sent messages before it was told that it is signed in")
-    return Entry(
-        message.parameters["user"], parameters.get("application_name", ""), parameters, FrameReader(message_limit), ()
-    )
+    application = parameters.get("application_name", "")
+    return Entry(message.parameters["user"], application, parameters, FrameReader(message_limit), message.key_bytes)
 
 
 async def _password(pipe: ClientPipe, frames: FrameReader, early: list[Frame]) -> bytes | None:
@@ -170,14 +168,15 @@ def check_parameters(given: Mapping[str, str], database: str) -> dict[str, str]:
     if given.get("replication", "false").lower() not in ("false", "off", "no", "0"):
         raise WireError("0A000", "replication is refused by the gateway")
     passed: dict[str, str] = {}
-    for name, value in {**given, **_options(given.get("options", ""))}.items():
+    settings = {name: value for name, value in given.items() if not name.startswith(startup.OPTION_PREFIX)}
+    for name, value in {**settings, **_options(given.get("options", ""))}.items():
         _pass_on(passed, name, value)
     return passed
 
 
 def _pass_on(passed: dict[str, str], name: str, value: str) -> None:
     lower = name.lower()
-    if lower in ("user", "database", "replication", "options") or lower.startswith("_pq_."):
+    if lower in ("user", "database", "replication", "options"):
         return
     if lower == "client_encoding":
         if value.strip("'\"").lower().replace("-", "").replace("_", "") not in ("utf8", "unicode", "auto"):

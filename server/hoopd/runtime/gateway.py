@@ -147,7 +147,7 @@ class Gateway:
                 return Ended("client", "cancel request")
             case Entry():
                 try:
-                    with self.registry.key(principal.key) as key:
+                    with self.registry.key(principal.key, entry.key_bytes) as key:
                         return await self._session(pipe, principal, opening, entry, key)
                 except HoopError as problem:
                     await pipe.write(_fatal(problem))
@@ -167,7 +167,7 @@ class Gateway:
             runner = self._runner(pipe, visa, opening, entry, session, target, database)
             for name, value in database.parameters.items():
                 await pipe.write(backend.make_parameter_status(name, value))
-            await pipe.write(backend.make_backend_key(key[0], int.from_bytes(key[1], "big")))
+            await pipe.write(backend.make_backend_key(*key))
             await pipe.opened(session)
             return await self._run(runner, visa, session, principal, key)
         finally:

@@ -36,7 +36,9 @@ class Live:
 
 
 class Registry:
-    """Cancel keys are the gateway's own: 31 random bits as the process id, 32 as the secret, never the database's."""
+    """Cancel keys are the gateway's own, never the database's: 31 random bits as the process id, and as the secret 32,
+    or 256 where the client speaks protocol 3.2.
+    """
 
     def __init__(self) -> None:
         self._live: dict[int, Live] = {}
@@ -61,8 +63,9 @@ class Registry:
                 del self._entering[principal]
 
     @contextmanager
-    def key(self, principal: tuple[str, str]) -> Iterator[tuple[int, bytes]]:
-        """A process id and a secret, taken for as long as the block lasts: one session, opening or open.
+    def key(self, principal: tuple[str, str], size: int) -> Iterator[tuple[int, bytes]]:
+        """A process id and a secret of ``size`` bytes, taken for as long as the block lasts: one session, opening or
+        open.
 
         Raises:
             LimitExceeded: the gateway, or the person, has as many sessions as may be.
@@ -76,7 +79,7 @@ class Registry:
             pid = secrets.randbits(31)
         self._taken[pid] = principal
         try:
-            yield pid, secrets.token_bytes(4)
+            yield pid, secrets.token_bytes(size)
         finally:
             del self._taken[pid]
             self._live.pop(pid, None)

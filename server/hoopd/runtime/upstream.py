@@ -1,7 +1,8 @@
 """A connection to a database, from the TCP socket to ReadyForQuery.
 
 TLS up to verify-full, SCRAM-SHA-256 and -PLUS with the server's signature checked; md5 and cleartext only where the
-connection allows them (PostgreSQL documentation 54.2.1, 54.3). Everything here has a deadline.
+connection allows them (PostgreSQL documentation 54.2.1, 54.3). Protocol 3.2 is asked for, since its cancel keys cannot
+be guessed, and 3.0 taken where the server, or a pooler before it, has no more. Everything here has a deadline.
 """
 
 from __future__ import annotations
@@ -29,6 +30,12 @@ from hoopd.runtime.target import Target
 
 CONNECT_SECONDS = 15.0
 READ_SIZE = 64 * 1024
+_NOT_SPOKEN = frozenset({"0A000", "08P01"})
+"""With which a server or a pooler refuses a version of the protocol that it cannot negotiate about."""
+
+
+class _NotSpoken(WireError):
+    """The first thing that it said to a newer protocol was no."""
 
 
 @dataclass(slots=True)
@@ -41,6 +48,7 @@ class Upstream:
     parameters: dict[str, str] = field(default_factory=dict)
     pid: int = 0
     secret: bytes = b""
+    minor: int = 0
 
     async def read(self) -> list[Frame]:
         """The next whole frames; an empty list at the end of the stream."""
@@ -86,14 +94,10 @@ async def connect(target: Target, parameters: Mapping[str, str], message_limit: 
     name = target.connection.name
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            reader, writer = await _open(target)
             try:
-                upstream = Upstream(reader, writer, FrameReader(message_limit))
-                await _start(upstream, target, parameters)
-            except BaseException:
-                writer.close()
-                raise
-            return upstream
+                return await _connect(target, parameters, message_limit, startup.NEWEST_MINOR)
+            except _NotSpoken:
+                return await _connect(target, parameters, message_limit, 0)
     except TimeoutError:
         raise Unavailable(
             f"the database of {name} did not answer in {CONNECT_SECONDS:.0f} s", sqlstate="08001"
@@ -109,6 +113,17 @@ async def connect(target: Target, parameters: Mapping[str, str], message_limit: 
         raise Unavailable(f"the host of {name} is not a host's name", sqlstate="08001") from None
     except WireError as problem:
         raise Unavailable(f"the database of {name} refused the gateway: {problem.message}", sqlstate="08004") from None
+
+
+async def _connect(target: Target, parameters: Mapping[str, str], message_limit: int, minor: int) -> Upstream:
+    reader, writer = await _open(target)
+    try:
+        upstream = Upstream(reader, writer, FrameReader(message_limit), minor=minor)
+        await _start(upstream, target, parameters)
+    except BaseException:
+        writer.close()
+        raise
+    return upstream
 
 
 def _why(problem: OSError | asyncio.IncompleteReadError) -> str:
@@ -201,9 +216,10 @@ async def _frames(upstream: Upstream) -> AsyncIterator[Frame]:
 
 async def _start(upstream: Upstream, target: Target, parameters: Mapping[str, str]) -> None:
     given = {"user": target.user, "database": target.connection.database, **parameters}
-    await upstream.write(startup.make_startup(given))
+    await upstream.write(startup.make_startup(given, upstream.minor))
     signing_in = _SignIn(upstream, target)
     async for frame in _frames(upstream):
+        signing_in.check_version(frame)
         match frame.kind:
             case "R":
                 await signing_in.step(frame.body)
@@ -214,7 +230,7 @@ async def _start(upstream: Upstream, target: Target, parameters: Mapping[str, st
                 upstream.pid, upstream.secret = backend.read_backend_key(frame.body)
             case "E":
                 raise WireError("08004", _refusal(frame.body))
-            case "N" | "v":
+            case "N" | "v":  # what version it speaks is checked
                 continue
             case "Z" if signing_in.complete:
                 return
@@ -239,7 +255,20 @@ class _SignIn:
         self._scram: ScramClient | None = None
         self._proved = False
         self._asked = False
+        self._began = False
         self.complete = False
+
+    def check_version(self, frame: Frame) -> None:
+        """Take a NegotiateProtocolVersion, once and before all else; notice a server that knows of none."""
+        first, self._began = not self._began, True
+        if frame.kind == "v":
+            if not first:
+                raise WireError("08P01", "it negotiates the protocol in the middle of the start-up")
+            self._upstream.minor = startup.read_negotiate_version(frame.body, self._upstream.minor)
+        elif first and frame.kind == "E" and self._upstream.minor > 0:
+            fields = parse_error(frame.body)
+            if fields.sqlstate in _NOT_SPOKEN:
+                raise _NotSpoken(fields.sqlstate, fields.message)
 
     async def step(self, body: bytes) -> None:
         code, data = backend.read_authentication(body)

@@ -84,6 +84,9 @@ def test_the_rows_of_a_command_tag(tag: str, rows: int | None) -> None:
 
 def test_a_long_key_of_protocol_3_2() -> None:
     assert backend.read_backend_key(bytes(4) + b"k" * 256) == (0, b"k" * 256)
+    made = backend.make_backend_key(7, b"k" * 32)
+    assert made[:5] == b"K\0\0\0\x28"
+    assert backend.read_backend_key(made[5:]) == (7, b"k" * 32)
     with pytest.raises(WireError):
         backend.read_backend_key(bytes(4) + b"k" * 257)
 
@@ -100,5 +103,5 @@ def test_texts() -> None:
     assert backend.read_parameter_status(b"TimeZone\0UTC\0") == ("TimeZone", "UTC")
     assert backend.make_parameter_status("a", "b") == b"S\0\0\0\x08a\0b\0"
     assert backend.read_notification(backend.make_notification(1, "c", "")[5:]) == (1, "c", "")
-    assert backend.make_backend_key(2**31 - 1, 2**32 - 1) == b"K\0\0\0\x0c\x7f\xff\xff\xff\xff\xff\xff\xff"
+    assert backend.make_backend_key(2**31 - 1, b"\xff" * 4) == b"K\0\0\0\x0c\x7f\xff\xff\xff\xff\xff\xff\xff"
     assert backend.make_ready("E") == b"Z\0\0\0\x05E"

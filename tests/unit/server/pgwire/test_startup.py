@@ -83,12 +83,52 @@ def test_other_protocols_are_refused(version: int) -> None:
     assert caught.value.sqlstate == "0A000"
 
 
+def _asked(minor: int, *names: str) -> startup.StartupMessage:
+    found = startup.read_first_packet(startup.make_startup({"user": "a", **dict.fromkeys(names, "y")}, minor)[4:])
+    assert isinstance(found, startup.StartupMessage)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("minor", "spoken", "key_bytes"), [(0, 0, 4), (1, 1, 4), (2, 2, 32), (3, 2, 32), (9999, 2, 32), (0xFFFF, 2, 32)]
+)
+def test_the_newest_version_that_both_know_is_spoken(minor: int, spoken: int, key_bytes: int) -> None:
+    asked = _asked(minor)
+    assert (asked.minor, asked.spoken, asked.key_bytes) == (minor, spoken, key_bytes)
+    assert (startup.negotiation(asked) == b"") is (minor <= 2)
+
+
 def test_newer_minor_versions_are_negotiated_as_postgresql_does() -> None:
     """The whole version number: libpq takes a bare minor for a version before 3.0 and gives up."""
-    found = startup.read_first_packet(struct.pack("!I", (3 << 16) | 2) + b"user\0a\0_pq_.x\0y\0\0")
-    assert isinstance(found, startup.StartupMessage)
-    assert found.minor == 2
-    assert startup.make_negotiate_version(["_pq_.x"]) == b"v" + struct.pack("!III", 19, 3 << 16, 1) + b"_pq_.x\0"
+    three_two = (3 << 16) | 2
+    assert startup.negotiation(_asked(9999)) == b"v" + struct.pack("!III", 12, three_two, 0)
+    assert startup.negotiation(_asked(2, "_pq_.x")) == b"v" + struct.pack("!III", 19, three_two, 1) + b"_pq_.x\0"
+    names = ("_pq_.a", "options", "_pq_.b", "_PQ_.c")
+    assert startup.negotiation(_asked(0, *names)) == (b"v" + struct.pack("!III", 26, 3 << 16, 2) + b"_pq_.a\0_pq_.b\0")
+
+
+def test_what_a_server_negotiates() -> None:
+    for minor in (0, 1):
+        assert startup.read_negotiate_version(startup.make_negotiate_version(minor, ())[5:], 2) == minor
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        struct.pack("!I", 3 << 16),
+        startup.make_negotiate_version(2, ())[5:],  # no less than what was asked for
+        startup.make_negotiate_version(3, ())[5:],
+        struct.pack("!II", 0, 0),  # a bare minor
+        struct.pack("!II", 2 << 16, 0),
+        startup.make_negotiate_version(0, ["_pq_.x"])[5:],  # nobody asked for it
+        struct.pack("!II", 3 << 16, 0) + b"x",
+    ],
+)
+def test_a_negotiation_that_is_none(body: bytes) -> None:
+    with pytest.raises(WireError) as caught:
+        startup.read_negotiate_version(body, 2)
+    assert caught.value.sqlstate == "08P01"
 
 
 @given(st.binary(min_size=4, max_size=60))

@@ -7,10 +7,12 @@ import struct
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
+from hoopd.dev.postgres import PostgresServer
 from hoopd.pgwire import startup
 from hoopd.pgwire.errors import WireError, parse_error
-from hoopd.pgwire.framing import FrameReader, encode
+from hoopd.pgwire.framing import Frame, FrameReader, encode
 from hoopd.pgwire.scram import Verifier
 from hoopd.runtime.entrance import PASSED_ON, CancelAttempt, Entry, check_parameters, enter
 from tests.unit.server.runtime.bench import Client, Pipe, verifier_text
@@ -114,12 +116,38 @@ async def test_what_is_no_password(sent: bytes, said: str) -> None:
         assert fatal(told) == said
 
 
-async def test_newer_protocols_are_negotiated() -> None:
-    body = struct.pack("!I", (3 << 16) | 2) + b"user\0alice\0database\0shop\0_pq_.odd\0x\0\0"
-    _, told = await outcome(struct.pack("!I", len(body) + 4) + body)
+@pytest.mark.parametrize("options", [(), ("_pq_.odd", "_pq_.even")])
+@pytest.mark.parametrize("minor", [0, 1, 2, 3, 9999])
+async def test_protocols_are_negotiated_as_postgresql_does(
+    postgres_server: PostgresServer, minor: int, options: tuple[str, ...]
+) -> None:
+    """Held against PostgreSQL itself: what it sends before it asks for the password."""
+    given = {**GIVEN, "user": "postgres", **dict.fromkeys(options, "x")}
+    packet = startup.make_startup(given, minor)
+    _, told = await outcome(packet)
+    parts = conninfo_to_dict(postgres_server.dsn())
+    reader, writer = await asyncio.open_connection(str(parts["host"]), int(str(parts["port"])))
+    writer.write(packet)
+    expected: list[Frame] = []
+    frames = FrameReader(4096)
+    while not expected or expected[-1].kind == "v":
+        expected += frames.feed(await reader.read(4096))
+    writer.close()
+    assert [frame.kind for frame in expected] == ([*"vR"] if minor > 2 or options else ["R"])
+    assert [frame for frame in FrameReader(4096).feed(told) if frame.kind == "v"] == expected[:-1]
+
+
+async def test_a_refusal_comes_behind_the_negotiation() -> None:
+    _, told = await outcome(startup.make_startup({**GIVEN, "role": "x"}, 9999))
     first, second = FrameReader(4096).feed(told)
-    assert first.data == startup.make_negotiate_version(["_pq_.odd"])
-    assert second.kind == "R"
+    assert (first.data, second.kind) == (startup.make_negotiate_version(2, ()), "E")
+
+
+def test_a_protocol_option_is_none_of_the_databases() -> None:
+    assert check_parameters({**GIVEN, "_pq_.odd": "x"}, "shop") == {}
+    for given in ({"_PQ_.odd": "x"}, {"options": "-c _pq_.odd=x"}):
+        with pytest.raises(WireError, match="is refused by the gateway"):
+            check_parameters({**GIVEN, **given}, "shop")
 
 
 async def test_libpq_takes_the_negotiation(database: str) -> None:
@@ -150,11 +178,12 @@ async def test_libpq_takes_the_negotiation(database: str) -> None:
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        for version in ("3.0", "latest"):
+        for oldest, newest in (("3.0", "3.0"), ("3.0", "latest"), ("3.2", "3.2"), ("3.2", "latest")):
             with pytest.raises(psycopg.OperationalError, match="welcome"):
                 await psycopg.AsyncConnection.connect(
                     host="127.0.0.1", port=port, dbname="shop", user="alice", password="the tunnel's own",
-                    max_protocol_version=version, sslmode="prefer", gssencmode="prefer", require_auth="scram-sha-256",
+                    min_protocol_version=oldest, max_protocol_version=newest,
+                    sslmode="prefer", gssencmode="prefer", require_auth="scram-sha-256",
                 )  # fmt: skip
 
 

@@ -9,13 +9,14 @@ from hoopd.domain.ids import SessionId
 from hoopd.runtime import registry as registry_module
 from hoopd.runtime.registry import Live, Registry, new_session_id
 
-ALICE, BOB = ("iss", "alice"), ("iss", "bob")
+ALICE, BOB, CAROL = ("iss", "alice"), ("iss", "bob"), ("iss", "carol")
 
 
-def test_a_key_cancels_its_own_session_for_its_own_person_while_it_lives() -> None:
+@pytest.mark.parametrize("size", [4, 32])
+def test_a_key_cancels_its_own_session_for_its_own_person_while_it_lives(size: int) -> None:
     """THREATS 11"""
     registry, said = Registry(), list[str]()
-    with registry.key(ALICE) as (pid, secret), registry.key(ALICE) as (other, _):
+    with registry.key(ALICE, size) as (pid, secret), registry.key(ALICE, size) as (other, _):
         assert not registry.cancel(ALICE, pid, secret), "not open yet"
         for number in (pid, other):
             registry.add(
@@ -23,7 +24,9 @@ def test_a_key_cancels_its_own_session_for_its_own_person_while_it_lives() -> No
                     SessionId(str(number)), ALICE, number, secret, lambda n=number: said.append(str(n)), lambda *_: None
                 )
             )
-        for wrong in ((BOB, pid, secret), (ALICE, pid, b"\0\0\0\0"), (ALICE, pid, b""), (ALICE, pid ^ 1, secret)):
+        short, long = secret[:-1], secret + b"\0"
+        guessed = [(ALICE, pid, wrong) for wrong in (bytes(size), b"", short, long)]
+        for wrong in (*guessed, (BOB, pid, secret), (ALICE, pid ^ 1, secret)):
             assert not registry.cancel(*wrong)
         assert said == []
         assert registry.cancel(ALICE, pid, secret)
@@ -32,13 +35,14 @@ def test_a_key_cancels_its_own_session_for_its_own_person_while_it_lives() -> No
     assert len(registry) == 0
 
 
-def test_keys_are_unguessable_and_fit_the_protocol() -> None:
+@pytest.mark.parametrize("size", [4, 32])
+def test_keys_are_unguessable_and_fit_the_protocol(size: int) -> None:
     registry = Registry()
     keys = set()
     for _ in range(100):
-        with registry.key(ALICE) as (pid, secret):
+        with registry.key(ALICE, size) as (pid, secret):
             assert 0 < pid < 2**31
-            assert len(secret) == 4
+            assert len(secret) == size
             keys.add((pid, secret))
     assert len(keys) == 100
 
@@ -48,14 +52,17 @@ def test_limits_hold_from_the_opening_on(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(registry_module, "MAX_PER_PRINCIPAL", 1)
     monkeypatch.setattr(registry_module, "MAX_SESSIONS", 2)
     registry = Registry()
-    with registry.key(ALICE):
-        with pytest.raises(LimitExceeded, match="you have 1 sessions open"), registry.key(ALICE):
+    with registry.key(ALICE, 4):
+        with pytest.raises(LimitExceeded, match="you have 1 sessions open"), registry.key(ALICE, 4):
             pass
-        with registry.key(BOB):
+        with registry.key(BOB, 4):
             assert len(registry) == 2
-            with pytest.raises(LimitExceeded, match="the gateway has 2 sessions open"), registry.key(("iss", "carol")):
+            with (
+                pytest.raises(LimitExceeded, match="the gateway has 2 sessions open"),
+                registry.key(CAROL, 4),
+            ):
                 pass
-    with registry.key(ALICE):
+    with registry.key(ALICE, 4):
         assert len(registry) == 1
 
 
@@ -72,7 +79,7 @@ def test_connections_that_do_not_sign_in_are_counted_too(monkeypatch: pytest.Mon
 
 def test_all_are_ended() -> None:
     registry, said = Registry(), list[tuple[str, str, str]]()
-    with registry.key(ALICE) as (pid, secret):
+    with registry.key(ALICE, 4) as (pid, secret):
         registry.add(Live(SessionId("s"), ALICE, pid, secret, lambda: None, lambda *words: said.append(words)))
         registry.end_all("gateway", "57P01", "bye")
     assert said == [("gateway", "57P01", "bye")]

@@ -14,16 +14,18 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from hoopd.dev.binaries import Binaries
 from hoopd.dev.certificates import LOOPBACK, Authority
 from hoopd.dev.cluster import ServerTls
 from hoopd.dev.postgres import PostgresServer
 from hoopd.domain.connection import Connection, TlsMode
 from hoopd.domain.errors import Unavailable
+from hoopd.pgwire import startup
 from hoopd.pgwire.framing import encode
 from hoopd.pgwire.frontend import make_query
 from hoopd.runtime import upstream
 from hoopd.runtime.target import Target
-from tests.fixtures.postgres import PASSWORD, TlsServer, running
+from tests.fixtures.postgres import INSTALLATIONS, PASSWORD, TlsServer, name_of, running
 from tests.unit.server.runtime.bench import target_of
 
 LIMIT = 1 << 20
@@ -69,8 +71,35 @@ async def test_scram(database: str) -> None:
     assert await answer(target_of(database)) == ["T", "D", "C", "Z"]
     opened = await upstream.connect(target_of(database), {}, LIMIT)
     assert opened.pid > 0
-    assert len(opened.secret) >= 4
+    assert len(opened.secret) == 32
     assert opened.parameters["client_encoding"]
+    opened.close()
+    await closed()
+
+
+@pytest.mark.parametrize("binaries", INSTALLATIONS, ids=name_of)
+async def test_the_newest_protocol_that_the_server_knows_and_a_cancel_with_its_key(
+    binaries: Binaries, postgres_of: Callable[[Binaries], PostgresServer]
+) -> None:
+    """3.2 came with PostgreSQL 18."""
+    target = target_of(postgres_of(binaries).dsn("postgres"))
+    opened = await upstream.connect(target, {}, LIMIT)
+    newest = binaries.version >= 18
+    assert (opened.minor, len(opened.secret)) == ((2, 32) if newest else (0, 4))
+    await opened.write(make_query(b"do $$ begin loop perform pg_sleep(0.01); raise notice 'x'; end loop; end $$"))
+    kinds: list[str] = []
+    async with asyncio.timeout(20):
+        while "N" not in kinds:  # it runs
+            kinds += [frame.kind for frame in await opened.read()]
+        await upstream.cancel(target, opened.pid, opened.secret[:-1] + bytes([opened.secret[-1] ^ 1]))
+        kinds.clear()
+        while "N" not in kinds:  # and goes on under a key that is not its own
+            kinds += [frame.kind for frame in await opened.read()]
+        assert "E" not in kinds
+        await upstream.cancel(target, opened.pid, opened.secret)
+        while "Z" not in kinds:
+            kinds += [frame.kind for frame in await opened.read()]
+    assert [kind for kind in kinds if kind != "N"] == ["E", "Z"]
     opened.close()
     await closed()
 
@@ -148,8 +177,6 @@ async def test_another_authority_is_refused(tls_postgres_server: TlsServer, tmp_
 
 
 async def test_another_host_is_refused_by_verify_full_alone(tmp_path: Path, tls_postgres_server: TlsServer) -> None:
-    from hoopd.dev.binaries import Binaries
-
     def clock() -> datetime:
         return datetime.now(UTC)
 
@@ -213,6 +240,57 @@ def saying(*data: bytes) -> Script:
 
 
 OK = encode("R", bytes(4))
+
+
+@pytest.mark.parametrize("sqlstate", ["0A000", "08P01"])
+async def test_a_server_that_cannot_negotiate_is_asked_again_in_protocol_3_0(sqlstate: str) -> None:
+    """As poolers of old."""
+    asked: list[bytes] = []
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        length = int.from_bytes(await reader.readexactly(4), "big")
+        asked.append((await reader.readexactly(length - 4))[:4])
+        if asked[-1] == struct.pack("!I", 3 << 16):
+            writer.write(OK + encode("K", struct.pack("!I4s", 7, b"abcd")) + encode("Z", b"I"))
+        else:
+            writer.write(encode("E", b"SFATAL\0VFATAL\0C" + sqlstate.encode() + b"\0Munsupported protocol\0\0"))
+
+    async with pretended(script, allow_auth=frozenset({"trust"})) as target:
+        opened = await upstream.connect(target, {}, LIMIT)
+        assert (opened.minor, opened.pid, opened.secret) == (0, 7, b"abcd")
+        opened.close()
+    assert asked == [struct.pack("!I", version) for version in ((3 << 16) | 2, 3 << 16)]
+
+
+async def test_a_server_that_goes_on_refusing_is_asked_twice() -> None:
+    error = encode("E", b"SFATAL\0VFATAL\0C0A000\0Munsupported protocol\0\0")
+    async with pretended(saying(error)) as target:
+        assert (await refused(target)).endswith("refused the gateway: unsupported protocol")
+
+
+@pytest.mark.parametrize("size", [4, 5, 32, 256])
+async def test_keys_of_any_length(size: int) -> None:
+    key = bytes(range(256))[-size:]
+    said = saying(OK, encode("K", struct.pack("!I", 7) + key), encode("Z", b"I"))
+    async with pretended(said, allow_auth=frozenset({"trust"})) as target:
+        opened = await upstream.connect(target, {}, LIMIT)
+        assert (opened.pid, opened.secret, opened.minor) == (7, key, 2)
+        opened.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ((OK, startup.make_negotiate_version(0, ())), "it negotiates the protocol in the middle of the start-up"),
+        ((startup.make_negotiate_version(0, ()),) * 2, "it negotiates the protocol in the middle of the start-up"),
+        ((startup.make_negotiate_version(3, ()),), "it answers with protocol 3.3"),
+        ((startup.make_negotiate_version(0, ("_pq_.x",)),), "it speaks of protocol options that nobody asked for"),
+        ((encode("v", b""),), "it sent a broken NegotiateProtocolVersion"),
+    ],
+)
+async def test_negotiations_that_are_none(said: tuple[bytes, ...], why: str) -> None:
+    async with pretended(saying(*said), allow_auth=frozenset({"trust"})) as target:
+        assert (await refused(target)).endswith(f"refused the gateway: {why}")
 
 
 @pytest.mark.parametrize(
