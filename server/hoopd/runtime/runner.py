@@ -72,6 +72,7 @@ class SessionRunner:
         self._started: dict[StatementNo, float] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._cancelling = False
+        self._cancel_again = False
         self._writing: asyncio.Timeout | None = None
         self._patience: float | None = None
         self._deaf = False
@@ -164,7 +165,7 @@ class SessionRunner:
 
     async def _room_for_more(self) -> None:
         """Read no further ahead than the session's inbox and the database take."""
-        while self._parts.machine.inbox_bytes > MAX_INBOX_BYTES:
+        while self._parts.machine.inbox_bytes > MAX_INBOX_BYTES or len(self._to_server) > MAX_INBOX_BYTES:
             self._room.clear()
             await self._room.wait()
         with suppress(OSError):  # that the database is lost, its reader tells
@@ -210,12 +211,15 @@ class SessionRunner:
 
     async def _flush(self) -> None:
         """To the database without waiting: its answers must go on being read, or both would wait for each other."""
-        if self._to_server:
-            data, self._to_server = bytes(self._to_server), bytearray()
-            self._parts.database.send(data)
+        self._send()
         if self._to_client:
             data, self._to_client = bytes(self._to_client), bytearray()
             await self._patiently(self._parts.pipe.write(data))
+
+    def _send(self) -> None:
+        if self._to_server and not self._cancelling:
+            data, self._to_server = bytes(self._to_server), bytearray()
+            self._parts.database.send(data)
 
     async def _patiently(self, writing: Coroutine[Any, Any, None]) -> None:
         """Wait for a client that reads slowly, but not for ever once the session has to end (INV-10)."""
@@ -266,6 +270,8 @@ class SessionRunner:
             case commands.Finish(request=request):
                 tasks.create_task(holds.finish(request))
             case commands.CancelServer():
+                self._send()  # what it is meant for
+                self._cancel_again = self._cancelling
                 if not self._cancelling:
                     self._cancelling = True
                     tasks.create_task(self._cancel())
@@ -280,12 +286,18 @@ class SessionRunner:
         return self._tasks
 
     async def _cancel(self) -> None:
-        """One at a time: a client that cancels over and over opens no more than one connection (INV-9)."""
+        """Cancel what runs; nothing more is sent until the database has closed the cancel's connection.
+
+        A cancel that is late would hit what comes next: another statement of the client's, or the gateway's own
+        (THREATS 11). One at a time: a client that cancels over and over opens no more than one connection (INV-9).
+        """
         database = self._parts.database
-        try:
+        while self._cancelling:
+            self._cancel_again = False
             await upstream.cancel(self._parts.target, database.pid, database.secret)
-        finally:
-            self._cancelling = False
+            self._cancelling = self._cancel_again
+        self._send()
+        self._room.set()
 
     def _judge(self, command: commands.Judge) -> list[commands.Command]:
         try:

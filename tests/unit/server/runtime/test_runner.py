@@ -221,3 +221,32 @@ async def test_a_flood_of_cancels_opens_one_connection_at_a_time(things: str, mo
         go_on.set()
         await client.until()
     assert most <= 1
+
+
+async def test_nothing_is_sent_to_the_database_until_a_cancel_is_over(
+    things: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """THREATS 11: a cancel that is late hits neither the client's next statement nor the gateway's own."""
+    under_way, go_on = asyncio.Event(), asyncio.Event()
+    really = runner_module.upstream.cancel
+
+    async def late(*arguments: object) -> None:
+        under_way.set()
+        await go_on.wait()
+        await really(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runner_module.upstream, "cancel", late)
+    async with bench(things, OPAQUE) as gateway, gateway.client() as client:
+        client.send(make_query(b"select pg_sleep(0.5)"))
+        async with asyncio.timeout(20):
+            while "started" not in await gateway.events(client.pipe.session):
+                await asyncio.sleep(0)
+            assert gateway.gateway.registry.cancel(("https://id.example", "alice"), client.pid, client.secret)
+            await under_way.wait()
+        assert (await client.until("C"))[-1] == "C SELECT 1"
+        client.send(make_query(b"select pg_sleep(0.5)"))
+        for _ in range(30):
+            assert (await gateway.events(client.pipe.session)).count("started") == 1
+        go_on.set()
+        assert (await client.until())[-1] == "Z I"
+        assert (await client.until())[-2:] == ["C SELECT 1", "Z I"]
