@@ -1,0 +1,22 @@
+-- case: listen-notify
+listen news;
+notify news;
+notify news, 'with a payload';
+select pg_notify('news', 'by function');
+select pg_listening_channels();
+unlisten news;
+notify news, 'unheard';
+select 1;
+listen a;
+listen b;
+begin;
+notify a, 'in a transaction';
+notify a, 'in a transaction';
+notify b;
+select 'before the commit';
+commit;
+begin;
+notify a, 'undone';
+rollback;
+unlisten *;
+select pg_listening_channels();
