@@ -22,8 +22,8 @@ SECRET = "5555-SECRET"
 PLANTED = "delete from planted"
 ROWS = 3
 LEFT_OUT = {
-    "late cancel": "a cancel that hits the gateway's own SHOW ends the session; the interpreter holds back what follows "
-    "a cancel until it is over, so that none does",
+    "late cancel": "a cancel that hits the gateway's own SHOW ends the session; the interpreter holds back what "
+    "follows a cancel until it is over, so that none does",
 }
 """What the machine does not withstand by itself. Conversations leave it out unless it is among their ``tricks``."""
 

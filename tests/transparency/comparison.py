@@ -22,7 +22,8 @@ SHOWN = 40
 
 @dataclass(frozen=True)
 class Difference:
-    """Cases that a client may see differently, why, and what the gateway's answer has in it that PostgreSQL's has not.
+    """Cases that a client may see differently, why, and what the gateway's answer has in it that PostgreSQL's has not,
+    or ``lacks``.
 
     ``cases`` are patterns of `suite/case`. ``page`` is a phrase of docs/transparency.md, whose row this is.
     """
@@ -30,7 +31,8 @@ class Difference:
     cases: Sequence[str]
     why: str
     page: str
-    answer: str
+    answer: str = ""
+    lacks: str = ""
 
     def covers(self, name: str) -> bool:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.cases)
@@ -110,12 +112,17 @@ def _judge(
         outcome.failures[name] = (
             f"it is listed as different ({entry.page}) and is the same now: take it out of the list"
         )
-    elif not any(entry.answer in line for line in tunnel) or any(entry.answer in line for line in direct):
+    elif not (_has(tunnel, direct, entry.answer) and _has(direct, tunnel, entry.lacks)):
         outcome.failures[name] = "\n".join(
-            [f"it differs otherwise than listed; expected: {entry.answer}", *_shown(direct, tunnel)]
+            [f"it differs otherwise than listed; expected: {entry.answer or entry.lacks}", *_shown(direct, tunnel)]
         )
     else:
         outcome.listed[name] = entry
+
+
+def _has(one: Sequence[str], other: Sequence[str], phrase: str) -> bool:
+    """Whether ``one`` has a phrase that ``other`` has not; no phrase asks for nothing."""
+    return not phrase or (any(phrase in line for line in one) and not any(phrase in line for line in other))
 
 
 def _shown(direct: Transcript, tunnel: Transcript) -> Iterator[str]:

@@ -13,7 +13,7 @@ from hoopd.pgwire.framing import Frame
 from hoopd.session import copying, extended, holding
 from hoopd.session.core import Core, Work
 from hoopd.session.events import Judged, JudgingFailed
-from hoopd.session.refusal import error, refuse_extended, refuse_query, refuse_work
+from hoopd.session.refusal import denial, error, refuse_extended, refuse_query, refuse_work
 from hoopd.session.state import Move, Phase
 from hoopd.session.tables import ExpectQuery, ExpectSync
 
@@ -131,15 +131,7 @@ def deny(core: Core, work: Work) -> None:
     """Refuse a statement with the policy's words."""
     assert work.verdict is not None
     core.decided(work)
-    decision = work.verdict.decision
-    position = next((s.facts.error.position for s in work.verdict.statements if s.facts.error), None)
-    text = decision.message or "denied by the policy"
-    fields = error(decision.sqlstate, text, hint=decision.hint or _rule_hint(decision.rules), position=position)
-    refuse_work(core, fields, StatementOutcome.denied)
-
-
-def _rule_hint(rules: tuple[str, ...]) -> str | None:
-    return f"rule: {', '.join(rules)}" if rules else None
+    refuse_work(core, denial(work.verdict), StatementOutcome.denied)
 
 
 def judging_failed(core: Core, event: JudgingFailed) -> None:

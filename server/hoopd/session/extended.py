@@ -18,7 +18,7 @@ from hoopd.pgwire.errors import WireError
 from hoopd.pgwire.framing import Frame
 from hoopd.session.core import Core, Work
 from hoopd.session.parameters import digest_of, params_of
-from hoopd.session.refusal import error, refuse_extended, refuse_work
+from hoopd.session.refusal import denial, error, refuse_extended, refuse_work
 from hoopd.session.results import UnplannedResult
 from hoopd.session.state import Move
 from hoopd.session.tables import (
@@ -109,11 +109,7 @@ def _deny_parse(core: Core, work: Work) -> None:
     assert work.parse is not None
     assert work.verdict is not None
     core.decided(work, only_denied=True)
-    decision = work.verdict.decision
-    position = next((s.facts.error.position for s in work.verdict.statements if s.facts.error), None)
-    hint = decision.hint or (f"rule: {', '.join(decision.rules)}" if decision.rules else None)
-    fields = error(decision.sqlstate, decision.message or "denied by the policy", hint=hint, position=position)
-    refuse_work(core, fields, StatementOutcome.denied)
+    refuse_work(core, denial(work.verdict), StatementOutcome.denied)
 
 
 def _send_parse(core: Core, work: Work) -> None:

@@ -11,6 +11,7 @@ from hoopd.domain.events import StatementFinished, StatementOutcome
 from hoopd.pgwire import backend, frontend
 from hoopd.pgwire.errors import ErrorFields
 from hoopd.session.core import Core
+from hoopd.session.judgement import Verdict
 from hoopd.session.state import Move, Phase
 from hoopd.session.tables import OWN_PREFIX, ExpectQuery, ExpectRefusal
 
@@ -23,6 +24,16 @@ def error(
 ) -> ErrorFields:
     rest = {"P": str(position)} if position else {}
     return ErrorFields("ERROR", sqlstate, message, detail=detail, hint=hint, rest=rest)
+
+
+def denial(verdict: Verdict) -> ErrorFields:
+    """The policy's words on what it denies. Text that does not parse gets PostgreSQL's own error alone."""
+    decision = verdict.decision
+    misread = next((one.facts.error for one in verdict.statements if one.facts.error), None)
+    rules = f"rule: {', '.join(decision.rules)}" if decision.rules and misread is None else None
+    position = misread.position if misread else None
+    text = decision.message or "denied by the policy"
+    return error(decision.sqlstate, text, hint=decision.hint or rules, position=position)
 
 
 def refuse_work(core: Core, fields: ErrorFields, outcome: StatementOutcome) -> None:
