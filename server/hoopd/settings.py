@@ -38,6 +38,13 @@ def _duration(value: object) -> object:
     raise ValueError("give a whole number with its unit, such as 30s, 15m, 12h or 7d")
 
 
+def _host_and_port(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not _PORT.fullmatch(port) or int(port) > 65535:
+        raise ValueError("give it as HOST:PORT")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
@@ -154,6 +161,19 @@ class JournalSettings(_Section):
     )
 
 
+class MetricsSettings(_Section):
+    """Metrics, liveness and readiness over plain HTTP, without a sign-in."""
+
+    listen: str | None = Field(
+        default=None, description="Address and port, such as `127.0.0.1:9464`; not served when left out."
+    )
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        return None if value is None else _host_and_port(value)
+
+
 class LimitSettings(_Section):
     """Bounds for each session."""
 
@@ -181,6 +201,7 @@ class Settings(_Section):
     connections: tuple[ConnectionSettings, ...] = Field(min_length=1, description="The registered databases.")
     policy: Path = Field(description="The policy file; loaded as a new version when it differs from the store's.")
     journal: JournalSettings = Field(default=JournalSettings(), description="The record's journal.")
+    metrics: MetricsSettings = Field(default=MetricsSettings(), description="Metrics, liveness and readiness.")
     limits: LimitSettings = Field(default=LimitSettings(), description="Bounds for each session.")
 
     @field_validator("connections")
@@ -195,10 +216,7 @@ class Settings(_Section):
     @field_validator("listen")
     @classmethod
     def _address(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if not host or not _PORT.fullmatch(port) or int(port) > 65535:
-            raise ValueError("give it as HOST:PORT")
-        return value
+        return _host_and_port(value)
 
     @property
     def host(self) -> str:
@@ -267,7 +285,7 @@ def _sentence(problem: ValidationError) -> str:
 def _names() -> list[str]:
     sections: list[type[BaseModel]] = [
         Settings, TlsSettings, StoreSettings, OidcSection, ConnectionSettings, ConnectionTls, JournalSettings,
-        LimitSettings,
+        LimitSettings, MetricsSettings,
     ]  # fmt: skip
     return sorted({name for section in sections for name in section.model_fields})
 

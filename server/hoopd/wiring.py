@@ -24,6 +24,7 @@ from hoopd.rpc.masks import ViewerMasks
 from hoopd.rpc.server import GRACE_SECONDS, RpcServer
 from hoopd.runtime import clock
 from hoopd.runtime.gateway import Gateway, Services
+from hoopd.runtime.health_http import HealthServer
 from hoopd.runtime.policies import Policies, PolicyFollower
 from hoopd.runtime.target import Target
 from hoopd.session.judgement import PolicyInForce
@@ -50,6 +51,8 @@ class Serving:
     port: int
     services: Services
     audit: Audit
+    metrics: str | None = None
+    """Where metrics, liveness and readiness are served."""
 
 
 def oidc_settings(settings: Settings) -> OidcSettings:
@@ -116,11 +119,26 @@ async def serving(settings: Settings, store_dsn: str, *, migrating: bool) -> Asy
             server = RpcServer(gateway, audit, services.broker, verifier, oidc, masks)
             port = await server.start(settings.listen, settings.tls.cert, settings.tls.key)
             try:
-                yield Serving(settings.host, port, services, audit)
+                async with _watched(settings.metrics.listen, gateway, services) as metrics:
+                    yield Serving(settings.host, port, services, audit, metrics)
             finally:
                 await gateway.stop("the gateway is shutting down: connect again")
                 await server.stop()
                 await gateway.close()
+
+
+@asynccontextmanager
+async def _watched(listen: str | None, gateway: Gateway, services: Services) -> AsyncIterator[str | None]:
+    """Metrics, liveness and readiness at ``listen``, where that is asked for; gives the address."""
+    if listen is None:
+        yield None
+        return
+    host, _, port = listen.rpartition(":")
+    shipper = services.recorder.shipper
+    services.metrics.watch_journal(lambda: shipper.away_seconds, lambda: shipper.lag)
+    server = HealthServer(services.metrics, gateway.readiness())
+    async with server.listening(host, int(port)) as taken:
+        yield f"{host}:{taken}"
 
 
 @asynccontextmanager

@@ -48,7 +48,7 @@ async def _serve(settings: Settings, dsn: str, *, migrating: bool, as_json: bool
     async with serving(settings, dsn, migrating=migrating) as served:
         address = f"{served.host}:{served.port}"
         if as_json:
-            output.emit({"event": "ready", "gateway": address, "pid": os.getpid()})
+            output.emit({"event": "ready", "gateway": address, "pid": os.getpid(), "metrics": served.metrics})
         else:
             output.say(f"hoopd serves on {address}")
         await stop.wait()

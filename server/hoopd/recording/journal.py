@@ -10,6 +10,7 @@ A file starts with a line that names its session; then come frames: the body's l
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ SUFFIX = ".journal"
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of one event. A statement that is larger cannot be recorded, and so does not run (INV-3, INV-9)."""
 
+_PROBE_BYTES = 4096
 _FRAME = struct.Struct(">I32s")
 
 
@@ -200,6 +202,22 @@ class JournalReader:
 def journals(directory: Path) -> list[tuple[SessionId, Path]]:
     """The journals that lie in ``directory``."""
     return [(SessionId(path.name.removesuffix(SUFFIX)), path) for path in sorted(directory.glob(f"*{SUFFIX}"))]
+
+
+def probe_journal(directory: Path) -> None:
+    """Write a block in ``directory``, wait until it is on the disk, and take it away. Raises ``JournalFailed``."""
+    path = directory / "probe"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            if os.write(descriptor, bytes(_PROBE_BYTES)) < _PROBE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+            path.unlink()
+    except OSError as error:
+        raise _failed(error) from error
 
 
 def _sync_directory(directory: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hoopd.domain.errors import Unavailable
 from hoopd.domain.ids import SessionId
-from hoopd.recording.journal import JournalWriter, Sync, journals
+from hoopd.recording.journal import JournalWriter, Sync, journals, probe_journal
 from hoopd.recording.keys import RecordKeys
 from hoopd.recording.ports import RecordStore
 from hoopd.recording.recovery import Recovered, recover
@@ -108,6 +108,10 @@ class Recorder:
     def check_ready(self) -> None:
         """Raises ``Unavailable`` when nothing may run for want of the store (INV-2)."""
         self.shipper.check_ready()
+
+    def check_journal(self) -> None:
+        """Try whether the journal's disk takes a file. Waits for the disk. Raises ``JournalFailed``."""
+        probe_journal(self._directory)
 
     def _take_directory(self) -> None:
         try:

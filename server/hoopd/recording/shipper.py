@@ -80,6 +80,16 @@ class Shipper:
         """Whether the store has been away for ``max_lag`` or longer; true until it has been reached once."""
         return self._away is not None and self._clock() - self._away >= self._max_lag
 
+    @property
+    def away_seconds(self) -> float:
+        """For how long the store has been away; 0 while it answers."""
+        return (self._clock() - self._away).total_seconds() if self._away is not None else 0.0
+
+    @property
+    def lag(self) -> int:
+        """Bytes of all journals that the store does not have."""
+        return sum(shipment.tail.lag for shipment in self._shipments.values())
+
     def check_ready(self) -> None:
         """Raises ``Unavailable`` when nothing may run for want of the store (INV-2)."""
         if self.lagging:

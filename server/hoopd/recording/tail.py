@@ -30,12 +30,18 @@ class Tail:
         self._index = StatementIndex()
         self._keys = keys
         self._batch: Batch | None = None
+        self._kept = 0
         self._done = False
 
     @property
     def behind(self) -> bool:
         """Whether there is something that the store does not have."""
         return self._batch is not None or (not self._done and self._reader.offset < self.size)
+
+    @property
+    def lag(self) -> int:
+        """Bytes of the journal that the store does not have."""
+        return self.size - self._kept
 
     @property
     def done(self) -> bool:
@@ -62,6 +68,7 @@ class Tail:
     def acknowledge(self) -> None:
         """The store has the batch."""
         self._batch = None
+        self._kept = self._reader.offset
         self._done = self._ended
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from hoopd.approvals.broker import Broker
@@ -27,8 +27,10 @@ from hoopd.recording.recorder import Recorder
 from hoopd.runtime import clock, upstream
 from hoopd.runtime.catalog import CatalogReader
 from hoopd.runtime.entrance import CancelAttempt, Entry, enter
+from hoopd.runtime.health import Check, Readiness
 from hoopd.runtime.holds import Asker, Holds
 from hoopd.runtime.judging import Judging
+from hoopd.runtime.metrics import Metrics
 from hoopd.runtime.pipe import ClientPipe
 from hoopd.runtime.policies import Policies
 from hoopd.runtime.registry import Live, Registry, new_session_id
@@ -82,6 +84,7 @@ class Services:
     mask_context: MaskContext
     redaction_key: bytes
     message_limit: int
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 class Gateway:
@@ -92,6 +95,7 @@ class Gateway:
         self._catalogs = {name: CatalogReader(target) for name, target in services.targets.items()}
         self._verdicts = {name: VerdictCache() for name in services.targets}
         self.registry = Registry()
+        services.metrics.watch_sessions(lambda: len(self.registry))
         self._stopping: str | None = None
 
     # Connections
@@ -150,6 +154,8 @@ class Gateway:
                     with self.registry.key(principal.key, entry.key_bytes) as key:
                         return await self._session(pipe, principal, opening, entry, key)
                 except HoopError as problem:
+                    self._services.metrics.failed(problem.sqlstate)
+                    self._services.metrics.session_ended("refused")
                     await pipe.write(_fatal(problem))
                     return Ended("refused", problem.message)
 
@@ -221,6 +227,7 @@ class Gateway:
             judge_now=judging.now,
             judge_later=judging.later,
             catalog_changed=catalog.changed,
+            metrics=services.metrics,
         )
         return SessionRunner(parts)
 
@@ -241,7 +248,10 @@ class Gateway:
             end("gateway", "57P01", self._stopping)
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(watch())
-            await runner.run()
+            try:
+                await runner.run()
+            finally:
+                self._services.metrics.session_ended(runner.cause)
             watching.cancel()
         return Ended(runner.cause, runner.message)
 
@@ -253,6 +263,29 @@ class Gateway:
             if not len(self.registry):
                 break
             await asyncio.sleep(0.05)
+
+    def readiness(self) -> Readiness:
+        """What this gateway needs to run a statement."""
+        services = self._services
+
+        async def store() -> None:
+            if services.recorder.lagging:
+                raise Unavailable("it does not answer, and journal.max_lag is over: nothing runs")
+
+        async def policy() -> None:
+            services.policies.current  # noqa: B018 - raises where there is none
+
+        def catalog(reader: CatalogReader) -> Check:
+            async def check() -> None:
+                await reader.current()
+
+            return check
+
+        async def journal() -> None:
+            await asyncio.to_thread(services.recorder.check_journal)
+
+        checks = {"store": store, "journal": journal, "policy": policy}
+        return Readiness(checks | {f"catalog {name}": catalog(each) for name, each in self._catalogs.items()})
 
     async def close(self) -> None:
         for catalog in self._catalogs.values():

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hoopd.domain.errors import HoopError, LimitExceeded, Unavailable
-from hoopd.domain.events import SessionEnded, StatementFinished, StatementStarted
+from hoopd.domain.events import Event, SessionEnded, StatementFinished, StatementStarted
 from hoopd.domain.ids import PolicyVersion, StatementNo
 from hoopd.pgwire import backend
 from hoopd.pgwire.errors import ErrorFields, WireError
@@ -23,6 +23,7 @@ from hoopd.pgwire.framing import FrameReader
 from hoopd.recording.session import SessionRecord
 from hoopd.runtime import clock, upstream
 from hoopd.runtime.holds import Holds
+from hoopd.runtime.metrics import Metrics
 from hoopd.runtime.pipe import ClientPipe, SideBand
 from hoopd.runtime.target import Target
 from hoopd.session import commands, events
@@ -58,6 +59,7 @@ class Parts:
     judge_now: JudgeNow
     judge_later: JudgeLater
     catalog_changed: Callable[[], None]
+    metrics: Metrics
 
 
 class SessionRunner:
@@ -65,6 +67,7 @@ class SessionRunner:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._metrics = parts.metrics
         self._queue: asyncio.Queue[tuple[tuple[events.Event, ...], asyncio.Event | None]] = asyncio.Queue()
         self._room = asyncio.Event()
         self._to_client = bytearray()
@@ -156,6 +159,7 @@ class SessionRunner:
             if not data:
                 self.post(events.ClientGone())
                 return
+            self._metrics.moved("from_client", len(data))
             try:
                 frames = tuple(events.ClientSent(frame) for frame in self._parts.frames.feed(data))
             except WireError as problem:
@@ -173,6 +177,7 @@ class SessionRunner:
 
     async def _read_server(self) -> None:
         database = self._parts.database
+        counted = 0
         while True:
             try:
                 frames = await database.read()
@@ -186,6 +191,8 @@ class SessionRunner:
             if not frames:
                 self.post(events.ServerGone("the database closed the connection"))
                 return
+            self._metrics.moved("from_database", database.received - counted)
+            counted = database.received
             await self._hand_over(tuple(events.ServerSent(frame) for frame in frames))
 
     async def _hand_over(self, batch: tuple[events.Event, ...]) -> None:
@@ -214,12 +221,14 @@ class SessionRunner:
         self._send()
         if self._to_client:
             data, self._to_client = bytes(self._to_client), bytearray()
+            self._metrics.moved("to_client", len(data))
             await self._patiently(self._parts.pipe.write(data))
 
     def _send(self) -> None:
         if self._to_server and not self._cancelling:
             data, self._to_server = bytes(self._to_server), bytearray()
             self._parts.database.send(data)
+            self._metrics.moved("to_database", len(data))
 
     async def _patiently(self, writing: Coroutine[Any, Any, None]) -> None:
         """Wait for a client that reads slowly, but not for ever once the session has to end (INV-10)."""
@@ -262,7 +271,7 @@ class SessionRunner:
         holds, tasks = self._parts.holds, self._group
         match command:
             case commands.Raise():
-                tasks.create_task(holds.hold(command, self.post))
+                tasks.create_task(self._hold(command))
             case commands.Withdraw(why=why):
                 tasks.create_task(holds.withdraw(why))
             case commands.Consume():
@@ -285,6 +294,10 @@ class SessionRunner:
         assert self._tasks is not None
         return self._tasks
 
+    async def _hold(self, command: commands.Raise) -> None:
+        with self._metrics.holding():
+            await self._parts.holds.hold(command, self.post)
+
     async def _cancel(self) -> None:
         """Cancel what runs; nothing more is sent until the database has closed the cancel's connection.
 
@@ -300,24 +313,29 @@ class SessionRunner:
         self._room.set()
 
     def _judge(self, command: commands.Judge) -> list[commands.Command]:
+        began = clock.monotonic()
         try:
             verdict = self._parts.judge_now(command)
         except HoopError as problem:
+            self._metrics.unjudged()
             return self._parts.machine.receive(_failed(command, problem))
         if verdict is None:
-            self._group.create_task(self._judge_later(command))
+            self._group.create_task(self._judge_later(command, began))
             return []
+        self._metrics.judged(clock.monotonic() - began)
         return self._parts.machine.receive(events.Judged(command.ticket, verdict))
 
-    async def _judge_later(self, command: commands.Judge) -> None:
+    async def _judge_later(self, command: commands.Judge, began: float) -> None:
         try:
             verdict = await self._parts.judge_later(command)
         except HoopError as problem:
+            self._metrics.unjudged()
             self.post(_failed(command, problem))
         else:
+            self._metrics.judged(clock.monotonic() - began)
             self.post(events.Judged(command.ticket, verdict))
 
-    def _record(self, event: object) -> None:
+    def _record(self, event: Event) -> None:
         match event:
             case StatementStarted(statement=number):
                 self._started[number] = clock.monotonic()
@@ -325,9 +343,10 @@ class SessionRunner:
                 began = self._started.pop(number, None)
                 event = replace(event, duration_ms=(clock.monotonic() - began) * 1000 if began is not None else 0.0)
         try:
-            self._parts.record.append(event)  # type: ignore[arg-type]
+            self._parts.record.append(event)
         except (Unavailable, LimitExceeded) as problem:
             self._refuse_unrecorded(problem)
+        self._metrics.saw(event)
 
     def _refuse_unrecorded(self, problem: HoopError) -> None:
         """What cannot be recorded does not run: nothing that was asked for after it is carried out."""

@@ -49,6 +49,8 @@ class Upstream:
     pid: int = 0
     secret: bytes = b""
     minor: int = 0
+    received: int = 0
+    """Bytes that came from the database."""
 
     async def read(self) -> list[Frame]:
         """The next whole frames; an empty list at the end of the stream."""
@@ -56,6 +58,7 @@ class Upstream:
             data = await self.reader.read(READ_SIZE)
             if not data:
                 return []
+            self.received += len(data)
             frames = list(self.frames.feed(data))
             if frames:
                 return frames

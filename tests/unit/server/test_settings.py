@@ -95,6 +95,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({"listen": "7443"}, "listen: give it as HOST:PORT"),
+        ({"metrics": {"listen": "9464"}}, "metrics.listen: give it as HOST:PORT"),
         ({"listen": "127.0.0.1:70000"}, "listen: give it as HOST:PORT"),
         ({"listen": "127.0.0.1:٣"}, "listen: give it as HOST:PORT"),
         ({"connections": []}, "connections: Tuple should have at least 1 item"),

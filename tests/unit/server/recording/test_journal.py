@@ -11,7 +11,7 @@ import pytest
 
 from hoopd.domain.errors import Unavailable
 from hoopd.recording import chain
-from hoopd.recording.journal import JournalFailed, JournalReader, JournalWriter, header, journals
+from hoopd.recording.journal import JournalFailed, JournalReader, JournalWriter, header, journals, probe_journal
 
 SESSION = "s-4kq7aaaabbbb"
 
@@ -230,3 +230,14 @@ def test_the_first_event_is_linked_to_its_session(tmp_path: Path) -> None:
     assert writer.head == chain.link(chain.origin(SESSION), b"one")
     assert writer.head != chain.link(chain.origin("s-another"), b"one")
     writer.close()
+
+
+def test_a_probe_of_the_disk_leaves_nothing_and_says_what_fails(tmp_path: Path, monkeypatch) -> None:
+    probe_journal(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(JournalFailed, match="cannot be written: No such file or directory"):
+        probe_journal(tmp_path / "gone")
+    monkeypatch.setattr(os, "write", lambda descriptor, data: len(data) - 1)
+    with pytest.raises(JournalFailed, match="cannot be written: No space left on device"):
+        probe_journal(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -104,3 +104,20 @@ async def test_lag_is_measured_from_the_first_failure(tmp_path, memory_store, cl
     memory_store.away = False
     await shipper.ship()
     assert not shipper.lagging
+
+
+async def test_how_far_behind_it_is(recorder, memory_store, story) -> None:
+    shipper = recorder.shipper
+    await shipper.ship()
+    assert (shipper.away_seconds, shipper.lag) == (0, 0)
+    record = recorder.open(story.session)
+    record.append(story.start())
+    memory_store.away = True
+    with pytest.raises(Unavailable):
+        await shipper.ship()
+    assert shipper.away_seconds > 0
+    assert shipper.lag > 0
+    memory_store.away = False
+    await shipper.ship()
+    assert (shipper.away_seconds, shipper.lag) == (0, 0)
+    record.close()

@@ -59,3 +59,11 @@ def test_a_journal_that_was_changed_is_not_shipped(tail: Tail) -> None:
     tail.path.write_bytes(tail.path.read_bytes().replace(b"DELETE", b"SELECT"))
     with pytest.raises(JournalFailed, match="was changed"):
         tail.batch()
+
+
+def test_the_lag_is_what_was_not_acknowledged(tail: Tail) -> None:
+    assert tail.lag == tail.size > 0
+    tail.batch()
+    assert tail.lag == tail.size, "a batch that was made is not yet in the store"
+    tail.acknowledge()
+    assert tail.lag == 0
