@@ -10,7 +10,7 @@ from __future__ import annotations
 from hoopd.pgwire import backend, frontend
 from hoopd.pgwire.errors import ErrorFields
 from hoopd.pgwire.framing import Frame
-from hoopd.session.copy_data import APPROVED_BYTES, APPROVED_ROWS, BinaryTuples, Copied
+from hoopd.session.copy_data import APPROVED_BYTES, APPROVED_ROWS, BinaryTuples, Copied, Lines
 from hoopd.session.core import Core
 from hoopd.session.refusal import error
 from hoopd.session.results import UnplannedResult
@@ -32,7 +32,8 @@ def begun(core: Core, running: Running, frame: Frame) -> bool:
         raise UnplannedResult("COPY would carry values that are masked: it was withheld")
     binary = backend.read_copy_response(frame.body)
     bounded = incoming and running.request is not None
-    running.copied = Copied(incoming, binary, tuples=BinaryTuples() if binary and bounded else None)
+    counter = (BinaryTuples() if binary else Lines()) if bounded else None
+    running.copied = Copied(incoming, binary, counter=counter)
     if not incoming:
         running.relay.describe_copy()
     core.to_client(frame.data)

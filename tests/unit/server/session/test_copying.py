@@ -251,6 +251,13 @@ class TestApproved:
             play.client(data("1\n"))
             self.over(play)
 
+    def test_rows_that_a_carriage_return_ends_are_bounded_too(self) -> None:
+        with self.approved() as play:
+            play.client(data("1\r" * APPROVED_ROWS))
+            assert play.said() == ["server d"]
+            play.client(data("1"))
+            self.over(play)
+
     def test_binary_rows_are_bounded(self) -> None:
         with self.approved(BINARY_IN) as play:
             head, one = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\0\1\xff\xff\xff\xff"
