@@ -9,7 +9,6 @@ import pytest
 
 from hoopd.session import client, core, extended, holding, machine, readback
 from hoopd.session.judgement import Verdict
-from hoopd.session.tables import Prepared
 from hoopd.sql.facts import Facts
 from tests.fuzz.conversation import Conversation
 from tests.fuzz.oracle import Finding
@@ -32,16 +31,6 @@ def no_barrier(patch: Patch) -> None:
 
 def nothing_in_doubt(patch: Patch) -> None:
     patch.setattr(extended, "note_code", lambda session: None)
-
-
-def parsed_anew_at_once(patch: Patch) -> None:
-    anew = extended._parse_anew
-
-    def trusted(session: core.Core, prepared: Prepared) -> None:
-        anew(session, prepared)
-        prepared.doubtful = False
-
-    patch.setattr(extended, "_parse_anew", trusted)
 
 
 def code_at_parse_and_bind_is_nothing(patch: Patch) -> None:
@@ -97,7 +86,7 @@ def review_runs(patch: Patch) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "taken_out",
-    [deny_runs, no_barrier, nothing_in_doubt, parsed_anew_at_once,
+    [deny_runs, no_barrier, nothing_in_doubt,
      code_at_parse_and_bind_is_nothing, any_name, no_start_recorded, not_read_back, not_confirmed, not_consumed,
      old_policy, review_runs],
     ids=lambda patch: patch.__name__,

@@ -308,8 +308,9 @@ class SessionRunner:
         while self._cancelling:
             self._cancel_again = False
             await upstream.cancel(self._parts.target, database.pid, database.secret)
+            self._cancelling = False
+            self._send()  # what another cancel that came meanwhile is meant for, too
             self._cancelling = self._cancel_again
-        self._send()
         self._room.set()
 
     def _judge(self, command: commands.Judge) -> list[commands.Command]:

@@ -20,7 +20,8 @@ from hoopd.sql.catalog import Catalog
 
 ENTRIES = 2_000
 LONGEST = 4_000
-"""Characters of a text that is kept: 8 MB of text at most for one connection."""
+HEAVIEST = 200
+"""Characters of a text, and columns, accesses and the like of a verdict, of what is kept."""
 
 _Key = tuple[str, SessionState, Principal, str]
 
@@ -57,7 +58,21 @@ class VerdictCache:
         if known is not None:
             self._found.move_to_end(key)
             return known
-        made = self._found[key] = make()
+        made = make()
+        if _weight(made) > HEAVIEST:
+            return made
+        self._found[key] = made
         if len(self._found) > self._entries:
             self._found.popitem(last=False)
         return made
+
+
+def _weight(verdict: Verdict) -> int:
+    """How much a verdict holds, about: its text may be short and name a wide table over and over."""
+    facts = [one.facts for one in verdict.statements]
+    outputs = sum(1 + len(column.sources) for one in facts for column in one.output or ())
+    others = sum(
+        len(one.inferable) + len(one.derived) + len(one.accesses) + len(one.functions) + len(one.cascades)
+        for one in facts
+    )
+    return len(facts) + outputs + others + len(verdict.identity) + len(verdict.meets)

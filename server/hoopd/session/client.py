@@ -57,7 +57,7 @@ def _must_drain(core: Core, frame: Frame) -> bool:
     """A Query never overtakes, and nothing is judged while something before it may change what it means."""
     if not core.expected or core.skipping:
         return False
-    return frame.kind in "QF" or (frame.kind in "PB" and core.barrier_ahead)
+    return frame.kind in "QF" or (frame.kind in "PBD" and core.barrier_ahead)
 
 
 def _query(core: Core, frame: Frame) -> None:
@@ -92,6 +92,8 @@ def judged(core: Core, event: Judged) -> None:
         extended.judged_parse(core, work)
     elif work.execute is not None:
         extended.judged_execute(core, work)
+    elif work.looked_at is not None:
+        extended.judged_look(core, work)
     else:
         _judged_to_run(core, work)
 

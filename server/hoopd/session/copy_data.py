@@ -79,6 +79,8 @@ class Copied:
     incoming: bool
     binary: bool
     size: int = 0
+    synced: bool = False
+    """A Sync came before any data."""
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     refusal: ErrorFields | None = None
     counter: Lines | BinaryTuples | None = None

@@ -18,6 +18,8 @@ from hoopd.session.state import Move, Phase
 from hoopd.session.tables import ExpectQuery, Running
 from hoopd.sql.facts import Copying
 
+BINARY_PIECE = 1024 * 1024
+"""Counting its rows takes a while, in which no other session has its turn (INV-9)."""
 _CUT = "the gateway refused the data"
 
 
@@ -61,6 +63,9 @@ def forward(core: Core, frame: Frame) -> None:
     copied = running.copied
     assert copied is not None
     match frame.kind:
+        case "d" if copied.counter is not None and copied.binary and len(frame.body) > BINARY_PIECE:
+            text = f"a piece of a binary COPY that was approved has {BINARY_PIECE} bytes at most"
+            _refuse(core, copied, error("54000", text))
         case "d":
             copied.take(frame.body)
             refusal = _over(running, copied)
@@ -71,8 +76,11 @@ def forward(core: Core, frame: Frame) -> None:
         case "c" | "f":
             core.to_server(frame.data)
             _over_to_the_server(core)
-        case "H" | "S":
-            return  # as the server does, for clients that send them behind the COPY itself
+        case "H":
+            return  # as the server does, for clients that send it behind the COPY itself
+        case "S":
+            # Likewise; but a COPY that fails before it reads anything leaves it for the server to answer.
+            copied.synced = copied.synced or copied.size == 0
         case "X":
             core.end("client", "the client ended the session")
         case _:
@@ -85,10 +93,14 @@ def current(core: Core) -> Running:
     return next(one for one in core.under_way() if one.copied is not None and one.copied.incoming)
 
 
-def failed(core: Core) -> None:
-    """The server has ended the COPY by an error, in a Query: what still comes of its data is passed over."""
-    if core.phase is Phase.copying:
+def failed(core: Core, running: Running) -> None:
+    """The server has ended the COPY by an error: what still comes of its data is passed over."""
+    if core.phase is not Phase.copying:
+        return
+    if isinstance(core.expected[0], ExpectQuery):
         core.go(Move.copied_in_query)
+    elif running.copied is not None and running.copied.synced and running.copied.size == 0:
+        core.put_back(Frame("S", b""))
 
 
 def _over(running: Running, copied: Copied) -> ErrorFields | None:

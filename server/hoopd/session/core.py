@@ -48,6 +48,8 @@ class Work:
     prepared: Prepared | None = None
     """What a Bind names, as it was when it was judged."""
     execute: Portal | None = None
+    looked_at: Prepared | None = None
+    """What a Describe names, or a Bind that the server has to be asked about first."""
     params: tuple[Param, ...] = ()
     param_digest: str = ""
     verdict: Verdict | None = None

@@ -14,7 +14,7 @@ from hoopd.domain.decision import Outcome
 from hoopd.domain.events import StatementOutcome, StatementPrepared
 from hoopd.pgwire import frontend
 from hoopd.pgwire.backend import Field
-from hoopd.pgwire.errors import WireError
+from hoopd.pgwire.errors import ErrorFields, WireError
 from hoopd.pgwire.framing import Frame
 from hoopd.session.core import Core, Work
 from hoopd.session.parameters import digest_of, params_of
@@ -96,11 +96,9 @@ def judged_parse(core: Core, work: Work) -> None:
         _deny_parse(core, work)
         return
     if decision.outcome is Outcome.review and any(s.facts.runs_at_parse for s in work.verdict.statements):
-        text = "a literal of this statement is of a type whose checks would run before anybody could approve it"
         core.work = None
         core.go(Move.drop)
-        hint = "send it as a simple query, or pass the value as a parameter"
-        refuse_extended(core, error("0A000", text, hint=hint), parse_name=work.parse.name)
+        refuse_extended(core, _unapproved_checks(), parse_name=work.parse.name)
         return
     _send_parse(core, work)
 
@@ -126,7 +124,7 @@ def _send_parse(core: Core, work: Work) -> None:
     if parse.name == "":
         core.statements.pop("", None)
     if any(s.facts.runs_at_parse for s in statements):
-        note_code(core)
+        note_checks(core)
     prepared = Prepared(parse.name, work.text, work.frame.data, tuple(s.facts.kind for s in statements))
     prepared.deallocates = next((s.facts.deallocates for s in statements if s.facts.deallocates is not None), None)
     core.expected += [ExpectParse(prepared), ExpectDescription(prepared)]
@@ -143,17 +141,10 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
     """What a Bind asks to be judged, or None when it was refused or has to be described first."""
     prepared = core.statements.get(bind.statement)
     if prepared is None:
-        name = f'prepared statement "{bind.statement}"' if bind.statement else "unnamed prepared statement"
-        refuse_extended(core, error("26000", f"{name} does not exist"))
+        refuse_extended(core, _no_statement(bind.statement))
         return None
-    if prepared.doubtful:
-        _parse_anew(core, prepared)
-    if not prepared.described:
-        core.put_back(frame)
-        core.expected.append(ExpectDescription(prepared))
-        core.to_server(frontend.make_describe("S", prepared.name) + frontend.FLUSH)
-        core.go(Move.send_parse)
-        return None
+    if prepared.doubtful or not prepared.described:
+        return Work(frame, prepared.sql, core.ticket(), looked_at=prepared)
     if len(bind.values) != len(prepared.param_oids):
         wanted = len(prepared.param_oids)
         text = f'bind message supplies {len(bind.values)} parameters, but prepared statement "{bind.statement}" '
@@ -172,6 +163,39 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
     return Work(frame, prepared.sql, core.ticket(), bind=bind, prepared=prepared, params=params, param_digest=digest)
 
 
+def judged_look(core: Core, work: Work) -> None:
+    """A Describe, or a Bind that has to be described or parsed anew first: the server may analyse the text again now,
+    under another path, role or catalog than at Parse, and code that reads its literals runs (INV-1)."""
+    prepared, verdict = work.looked_at, work.verdict
+    assert prepared is not None
+    assert verdict is not None
+    if verdict.decision.outcome is Outcome.deny:
+        core.decided(work, only_denied=True)
+        refuse_work(core, denial(verdict), StatementOutcome.denied)
+        return
+    if any(one.facts.runs_at_parse for one in verdict.statements):
+        if verdict.decision.outcome is Outcome.review:
+            refuse_work(core, _unapproved_checks(), StatementOutcome.denied)
+            return
+        note_checks(core)
+    core.work = None
+    core.go(Move.pass_on)
+    if work.frame.kind == "D":
+        _send_describe(core, work.frame)
+        return
+    if prepared.doubtful:
+        _parse_anew(core, prepared)
+    core.put_back(work.frame)
+    core.expected.append(ExpectDescription(prepared))
+    core.to_server(frontend.make_describe("S", prepared.name) + frontend.FLUSH)
+    core.go(Move.send_parse)
+
+
+def _unapproved_checks() -> ErrorFields:
+    text = "a literal of this statement is of a type whose checks would run before anybody could approve it"
+    return error("0A000", text, hint="send it as a simple query, or pass the value as a parameter")
+
+
 def _parse_anew(core: Core, prepared: Prepared) -> None:
     """Make sure that the server has the statement that was judged under this name, and no other."""
     prepared.described = False
@@ -186,8 +210,7 @@ def send_bind(core: Core, work: Work) -> None:
     assert work.verdict is not None
     prepared = core.statements.get(work.bind.statement)
     if prepared is None or prepared is not work.prepared:
-        text = f'prepared statement "{work.bind.statement}" does not exist'
-        refuse_work(core, error("26000", text), StatementOutcome.error)
+        refuse_work(core, _no_statement(work.bind.statement), StatementOutcome.error)
         return
     running = None
     if work.verdict.statements:
@@ -248,6 +271,8 @@ def note_effects(core: Core, batch: Sequence[Facts]) -> None:
         if Effect.transaction in facts.effects:
             core.barrier_ahead = True
             core.read_back_due = core.read_back_due or core.state.settings_local
+        if facts.runs_at_parse and Effect.write in facts.effects:
+            note_checks(core)  # domains of the columns that are written
         if Effect.opaque in facts.effects:
             note_code(core)
         if any(a.schema == "pg_temp" for a in facts.accesses):
@@ -259,8 +284,14 @@ def note_effects(core: Core, batch: Sequence[Facts]) -> None:
 def note_code(core: Core) -> None:
     """Code of the database can change settings, make objects, and close and make statements and cursors by name (``DO``
     with EXECUTE)."""
+    core.set_state(catalog_changed=True, temporary_objects=True)
+    note_checks(core)
+
+
+def note_checks(core: Core) -> None:
+    """Checks of domains may run: code too, but of whoever made the type, so that it counts for less than any code."""
     core.barrier_ahead = core.read_back_due = True
-    core.set_state(catalog_changed=True, temporary_objects=True, settings_local=True)
+    core.set_state(settings_local=True)
     for prepared in core.statements.values():
         prepared.doubtful = prepared.doubtful or prepared.name != ""
     for portal in core.portals.values():
@@ -330,6 +361,22 @@ def _send_execute(core: Core, frame: Frame, portal: Portal) -> None:
 def describe(core: Core, frame: Frame) -> None:
     asked = frontend.read_describe(frame.body)
     check_name(asked.name)
+    if asked.kind == "P":
+        _send_describe(core, frame)
+        return
+    prepared = core.statements.get(asked.name)
+    if prepared is None:
+        refuse_extended(core, _no_statement(asked.name))
+        return
+    core.ask(Work(frame, prepared.sql, core.ticket(), looked_at=prepared))
+
+
+def _no_statement(name: str) -> ErrorFields:
+    called = f'prepared statement "{name}"' if name else "unnamed prepared statement"
+    return error("26000", f"{called} does not exist")
+
+
+def _send_describe(core: Core, frame: Frame) -> None:
     core.expected.append(ExpectDescribe())
     core.to_server(frame.data)
     core.unsynced = True

@@ -44,7 +44,7 @@ def refuse_work(core: Core, fields: ErrorFields, outcome: StatementOutcome) -> N
         core.record(StatementFinished(number, outcome, "", None, 0.0, fields.sqlstate, fields.message))
     core.work = None
     core.go(Move.drop)
-    if work.bind is None and work.parse is None and work.execute is None:
+    if work.frame.kind in "QF":
         refuse_query(core, fields)
     else:
         refuse_extended(core, fields, parse_name=work.parse.name if work.parse else None)

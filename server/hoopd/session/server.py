@@ -134,8 +134,9 @@ def _pass_error(core: Core, head: Expected, frame: Frame, fields: ErrorFields) -
     if running is not None:
         told = shown or fields
         core.finish(running, _outcome_of(fields), sqlstate=told.sqlstate, message=told.message)
+    if running is not None:
+        copying.failed(core, running)
     if isinstance(head, ExpectQuery):
-        copying.failed(core)
         for rest in head.running:
             core.finish(rest, StatementOutcome.error, message="not run: an earlier statement of the batch failed")
 

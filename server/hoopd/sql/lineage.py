@@ -189,6 +189,8 @@ class Flow:
             fields = value.get("ColumnRef", {}).get("fields", ())
             if fields and "A_Star" in fields[-1]:
                 columns += star(level, words_of(fields))
+                if len(columns) > MAX_COLUMNS:
+                    raise Unfollowed(f"target lists can have at most {MAX_COLUMNS} entries")
             elif any("A_Star" in part for part in value.get("A_Indirection", {}).get("indirection", ())):
                 raise Unfollowed("(…).* is not followed")
             else:
@@ -317,6 +319,8 @@ class Flow:
         return inner.union(*(c.sources for c in named))
 
 
+MAX_COLUMNS = 1_664
+"""MaxTupleAttributeNumber: the server itself takes no more."""
 _CONSTANT = Col("", NOTHING, Derivation.derived)
 _BARE = frozenset({"A_Const", "String", "ParamRef", "SQLValueFunction"})
 """Nodes with nothing inside that could name a column."""

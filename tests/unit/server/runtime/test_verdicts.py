@@ -13,7 +13,7 @@ from hoopd.domain.ids import PolicyVersion
 from hoopd.domain.statement import SessionState
 from hoopd.policy.loading import load
 from hoopd.policy.matching import Circumstances
-from hoopd.runtime.verdicts import LONGEST, VerdictCache
+from hoopd.runtime.verdicts import HEAVIEST, LONGEST, VerdictCache
 from hoopd.session.judgement import PolicyInForce, Verdict, judge
 from hoopd.sql.catalog import Catalog
 from tests.fixtures.requests import ALICE
@@ -109,6 +109,12 @@ def test_entries_are_bounded_and_the_last_asked_for_stay() -> None:
 def test_a_long_text_is_not_kept(asked: Asked) -> None:
     """INV-9"""
     asked(f"select '{'x' * LONGEST}'")
+    assert len(asked.cache) == 0
+
+
+def test_a_verdict_that_holds_much_is_not_kept(asked: Asked) -> None:
+    """INV-9, THREATS 23: a short text can name many columns, over and over."""
+    asked(f"select {', '.join(['1'] * (HEAVIEST + 1))}")
     assert len(asked.cache) == 0
 
 

@@ -9,6 +9,7 @@ from hoopd.domain.request import RequestState
 from hoopd.masking.plan import MaskPlan
 from hoopd.session import events
 from hoopd.session.copy_data import APPROVED_BYTES, APPROVED_ROWS
+from hoopd.session.copying import BINARY_PIECE
 from hoopd.session.state import Phase
 from hoopd.sql.facts import Copying, Effect
 from tests.unit.server.session.play import (
@@ -218,6 +219,27 @@ class TestExtended:
             play.server(ready())
             assert play.said() == ["client Z I"]
 
+    def test_a_sync_that_came_before_the_data_is_answered_when_the_copy_fails_before_it(self) -> None:
+        """INV-8: a trigger for each statement can fail it behind the CopyInResponse."""
+        with self.executed(SYNC) as play:
+            play.server(BIND_COMPLETE, COPY_IN).skip()
+            play.server(failure("P0001", "raised by a trigger"))
+            said = play.said()
+            assert said[0] == "client E P0001 raised by a trigger"
+            assert said[-1] == "server S"
+            play.server(ready())
+            assert play.said() == ["client Z I"]
+
+    def test_a_sync_between_the_data_belongs_to_the_copy(self) -> None:
+        with self.executed() as play:
+            play.server(BIND_COMPLETE, COPY_IN).client(data("x\n"), SYNC).skip()
+            play.server(failure("22P02", "invalid input syntax")).skip()
+            play.client(DONE)
+            assert play.said() == []
+            play.client(SYNC)
+            assert play.said() == ["server S"]
+            play.server(ready()).skip()
+
     def test_data_that_fails_skips_to_sync(self) -> None:
         with self.executed() as play:
             play.server(BIND_COMPLETE, COPY_IN).client(data("x\n")).skip()
@@ -265,6 +287,14 @@ class TestApproved:
             assert play.said() == ["server d"]
             play.client(encode("d", one))
             self.over(play)
+
+    def test_a_piece_that_would_take_long_to_count_is_refused(self) -> None:
+        """INV-9"""
+        with self.approved(BINARY_IN) as play:
+            play.client(encode("d", bytes(BINARY_PIECE + 1)))
+            assert play.said() == ["server f"]
+            play.server(failure("57014", "COPY from stdin failed"), ready())
+            assert play.said()[0].startswith("client E 54000 a piece of a binary COPY")
 
     def test_bytes_are_bounded(self) -> None:
         with self.approved() as play:

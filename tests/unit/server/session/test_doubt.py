@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hoopd.domain.decision import Outcome
 from hoopd.domain.request import RequestState
 from hoopd.session import events
@@ -49,6 +51,8 @@ def test_a_statement_is_parsed_anew_after_code_that_could_have_replaced_it() -> 
         _prepared(play)
         _code_runs(play)
         play.client(bind("", "s1"))
+        assert play.said() == ["judge select 1"]
+        play.judged(READ)
         assert play.said() == ["server C", "server P s1 select 1", "server D", "server H"]
         play.server(CLOSE_COMPLETE, PARSE_COMPLETE, parameters(), columns("x"))
         assert play.said() == ["judge select 1"]
@@ -63,11 +67,65 @@ def test_a_statement_that_cannot_be_parsed_anew_is_not_bound() -> None:
     with Play() as play:
         _prepared(play)
         _code_runs(play)
-        play.client(bind("", "s1"), SYNC).skip()
+        play.client(bind("", "s1"), SYNC).judged(READ).skip()
         play.server(CLOSE_COMPLETE, failure("42P01", "no such table"))
         assert play.said() == ["client E 42P01 no such table", "server S"]
         play.server(ready("E"))
         assert play.said() == ["client Z E"]
+
+
+def test_a_parse_anew_that_the_server_skipped_counts_for_nothing() -> None:
+    """INV-1, THREATS 9: an error earlier in the pipeline makes the server pass over it."""
+    with Play() as play:
+        _prepared(play)
+        _code_runs(play)
+        play.client(encode("D", b"P\0"), bind("", "s1")).judged(READ)
+        assert play.said()[-3:] == ["server P s1 select 1", "server D", "server H"]
+        play.server(failure("34000", "no such portal")).client(SYNC).server(ready("E")).skip()
+        play.client(bind("", "s1")).judged(READ)
+        assert "server P s1 select 1" in play.said()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.deny, Outcome.review])
+def test_what_would_be_denied_now_is_not_parsed_anew(outcome: Outcome) -> None:
+    """INV-1: the server would read its literals, under the path and the catalog of now, before anybody judged them."""
+    with Play() as play:
+        _prepared(play)
+        _code_runs(play)
+        play.client(bind("", "s1")).skip()
+        play.judged(verdict(facts("select 1", runs_at_parse=True), outcome=outcome))
+        assert play.said()[-1] == "server P hoopd_refused hoopd refused this statement"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.deny, Outcome.review])
+def test_what_would_be_denied_now_is_not_described(outcome: Outcome) -> None:
+    """INV-1, THREATS 9: a Describe makes the server analyse the text again where the path or the catalog changed."""
+    with Play() as play:
+        _prepared(play)
+        play.client(encode("D", b"Ss1\0"))
+        assert play.said() == ["judge select 1"]
+        play.judged(verdict(facts("select 1", runs_at_parse=True), outcome=outcome))
+        assert play.said()[-1] == "server P hoopd_refused hoopd refused this statement"
+
+
+def test_a_describe_of_what_is_not_in_the_table_is_refused() -> None:
+    """INV-1"""
+    with Play() as play:
+        play.client(encode("D", b"Sother\0"), SYNC).skip()
+        play.server(failure("42601", "syntax error"), ready())
+        assert play.said() == ['client E 26000 prepared statement "other" does not exist', "client Z I"]
+
+
+def test_checks_that_a_describe_runs_make_names_doubtful() -> None:
+    """INV-1, THREATS 7: the settings are read back, and the statement is parsed anew before it is bound."""
+    checked = verdict(facts("select 1", runs_at_parse=True))
+    with Play() as play:
+        _prepared(play)
+        play.client(encode("D", b"Ss1\0"), SYNC).judged(checked).skip()
+        play.server(parameters(), columns("x"), ready("T")).skip()
+        play.read_back().server(ready("T")).skip()
+        play.client(bind("", "s1")).judged(checked)
+        assert "server P s1 select 1" in play.said()
 
 
 def test_a_portal_that_code_could_have_replaced_is_not_executed() -> None:

@@ -285,3 +285,10 @@ def test_no_catalog_still_gives_a_guess(alone: Callable[..., tuple[Facts, ...]])
     assert facts.output is not None
     assert "shop.customers.card_number" in {str(s) for s in facts.output[1].sources}
     assert [str(s) for s in facts.output[0].sources] == ["public.orders.total"]
+
+
+def test_more_columns_than_a_server_takes_are_not_followed(sample: Sample) -> None:
+    """INV-9, THREATS 23: a star expanded over and over, which the server itself refuses."""
+    facts = sample.facts(f"select {', '.join(['c.*'] * 2_000)} from customers c")
+    assert facts.output is None
+    assert facts.unfollowed == "target lists can have at most 1664 entries"
