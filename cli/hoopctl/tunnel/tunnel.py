@@ -75,8 +75,12 @@ class Tunnel:
             accepted.close()
 
     async def _serve_client(self, accepted: socket.socket) -> None:
-        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        reader, writer = await asyncio.open_connection(sock=accepted, limit=CHUNK_BYTES)
+        try:
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            reader, writer = await asyncio.open_connection(sock=accepted, limit=CHUNK_BYTES)
+        except OSError:  # the client is gone already: no reason to end the tunnel of the others
+            accepted.close()
+            return
         pipe = Pipe(reader, writer, self._report)
         try:
             if len(self._pipes) >= self._max_clients:
