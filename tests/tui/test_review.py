@@ -1,12 +1,16 @@
 """The real command on a pseudo-terminal: a key is pressed, and the one who waits is released."""
 
 import asyncio
+import fcntl
 import os
 import re
+import select
+import struct
+import subprocess
 import sys
+import termios
 from collections.abc import Callable
 
-import pexpect
 import pyte
 import pytest
 
@@ -24,9 +28,18 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         environ = {**os.environ, "HOOPCTL_HOME": home, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        self._child = pexpect.spawn(
-            sys.executable, ["-m", "hoopctl", *arguments], dimensions=(rows, columns), env=environ, timeout=SECONDS
+        self._end, terminal = os.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+        # Not by a fork of this process: the threads of its gRPC server do not survive one.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "hoopctl", *arguments],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env=environ,
+            start_new_session=True,
         )
+        os.close(terminal)
 
     @property
     def text(self) -> str:
@@ -36,27 +49,35 @@ class Terminal:
         """Wait until the screen shows what is asked for; what it shows."""
         async with asyncio.timeout(SECONDS):
             while not seen(self.text):
-                await asyncio.to_thread(self._read)
+                if not await asyncio.to_thread(self._read):
+                    pytest.fail(f"the inbox has ended with {self._process.wait(SECONDS)}:\n{self.text}")
         return self.text
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Show what has come, if something comes within a second; False at the end."""
+        if not select.select([self._end], [], [], 1)[0]:
+            return True
         try:
-            self._stream.feed(self._child.read_nonblocking(65536, timeout=1))
-        except pexpect.TIMEOUT:
-            return
-        except pexpect.EOF:
-            pytest.fail(f"the inbox has ended:\n{self.text}")
+            data = os.read(self._end, 65536)
+        except OSError:  # Linux's way to say that nobody has the other end any more
+            return False
+        self._stream.feed(data)
+        return bool(data)
 
     def press(self, keys: str) -> None:
-        self._child.send(keys)
+        os.write(self._end, keys.encode())
 
     async def ended(self) -> int:
-        await asyncio.to_thread(self._child.expect, pexpect.EOF)
-        self._child.close()
-        return self._child.exitstatus
+        async with asyncio.timeout(SECONDS):
+            while await asyncio.to_thread(self._read):
+                pass
+        return await asyncio.to_thread(self._process.wait, SECONDS)
 
     def close(self) -> None:
-        self._child.close(force=True)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._end)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(24, 80), (60, 200)])
