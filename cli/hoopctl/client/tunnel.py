@@ -21,7 +21,7 @@ from hoopctl.client.gateway import Gateway
 from hoopctl.clock import from_micros
 
 _MADE_UP = "Internal error from Core"
-_STATUS_LOOKS, _STATUS_SECONDS = 100, 0.02
+_STATUS_LOOKS, _STATUS_SECONDS = 25, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,10 @@ class SessionStream:
                     yield plain
             await self._check_end()
         except grpc.aio.AioRpcError:
-            raise translate(await self._error(), self._gateway.server) from None
+            error = await self._error()
+            if error.details() == _MADE_UP:
+                await self._gateway.whoami()  # its refusal is the gateway's own word, as the stream's was
+            raise translate(error, self._gateway.server) from None
         except asyncio.CancelledError:
             if _is_being_cancelled():
                 raise
@@ -165,8 +168,7 @@ class SessionStream:
     async def _error(self) -> grpc.aio.AioRpcError:
         """What the stream ended with: the gateway's own words.
 
-        Where a write fails before the gateway's status has come, grpc.aio makes one up, and puts the real one in its
-        place a moment later.
+        Where a write fails, grpc.aio makes one up. If the gateway's own comes after that, it takes its place.
         """
         for _ in range(_STATUS_LOOKS):
             if await self._call.details() != _MADE_UP:
