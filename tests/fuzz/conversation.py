@@ -29,6 +29,7 @@ from hoopd.session.judgement import PolicyInForce, Verdict, judge
 from hoopd.session.machine import SessionMachine
 from hoopd.session.state import Phase
 from hoopd.sql.catalog import Catalog, Column, Relation
+from hoopd.sql.named import NOTHING_NAMED, Named
 from tests.fuzz.client_messages import Client
 from tests.fuzz.model_server import ModelServer, frames_of
 from tests.fuzz.oracle import Finding, Oracle
@@ -65,8 +66,12 @@ KEPT_TRACE = 400
 @lru_cache(maxsize=20_000)
 def judged(text: str, state: SessionState, masking: bool) -> Verdict:
     """The real verdict where everything that the gateway can judge is allowed."""
+    return judged_now(text, state, masking, NOTHING_NAMED)
+
+
+def judged_now(text: str, state: SessionState, masking: bool, named: Named) -> Verdict:
     in_force = PolicyInForce(POLICIES[masking], PolicyVersion(1))
-    return judge(text, state, CATALOG, in_force, CIRCUMSTANCES, b"k" * 32)
+    return judge(text, state, CATALOG, in_force, CIRCUMSTANCES, b"k" * 32, named)
 
 
 @dataclass
@@ -140,8 +145,8 @@ class Conversation:
             for frame, authority in self.oracle.wants(command):
                 self.server.receive(frame, authority)
             match command:
-                case commands.Judge(ticket=ticket, text=text, state=state):
-                    self.questions.append(lambda: self._verdict(ticket, text, state))
+                case commands.Judge(ticket=ticket, text=text, state=state, named=named):
+                    self.questions.append(lambda: self._verdict(ticket, text, state, named))
                 case commands.Raise(ticket=ticket):
                     self.questions.append(lambda: self._raised(ticket))
                 case commands.Consume(ticket=ticket):
@@ -206,8 +211,9 @@ class Conversation:
 
     # Answers
 
-    def _verdict(self, ticket: int, text: str, state: SessionState) -> events.Event:
-        found = judged(text, state, self.masking)
+    def _verdict(self, ticket: int, text: str, state: SessionState, named: Named) -> events.Event:
+        by_name = "execute" in text.lower() or "fetch" in text.lower()
+        found = judged_now(text, state, self.masking, named) if by_name else judged(text, state, self.masking)
         outcome = self.choose.choices((Outcome.allow, Outcome.review, Outcome.deny, None), self.weights)[0]
         if outcome is None:
             return events.JudgingFailed(ticket, "58000", "the catalog cannot be read")

@@ -38,15 +38,14 @@ class Witness(Protocol):
     def query_runs(self, authority: object, path: str) -> None: ...
     def bind_runs(self, authority: object, text: str, path: str) -> None: ...
     def execute_runs(self, authority: object, bound: object) -> None: ...
-    def named_runs(self, text: str, planted: bool) -> None: ...
+    def named_runs(self, authority: object, what: str, text: str) -> None: ...
 
 
 @dataclass(slots=True)
 class Entry:
-    """A prepared statement as the server has it. ``planted``: by code of the database, which nobody judged."""
+    """A prepared statement as the server has it."""
 
     text: str
-    planted: bool = False
 
     @property
     def parameters(self) -> int:
@@ -60,21 +59,14 @@ class Cursor:
     entry: Entry
     authority: object
     left: int = ROWS
+    holds: bool = False
+    outlived: bool = False
 
 
 class Failed(Exception):
     def __init__(self, sqlstate: str, message: str) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
-
-
-def columns_of(text: str) -> list[str]:
-    """The names of what a statement answers with; none where it gives no rows."""
-    if text.startswith("select card"):
-        return ["card"]
-    if text.startswith(("select", "fetch", "show")):
-        return ["x"]
-    return []
 
 
 @dataclass
@@ -184,6 +176,17 @@ class ModelServer:
 
     # Messages
 
+    def _columns(self, text: str) -> list[str]:
+        """The names of what a statement answers with; none where it gives no rows."""
+        verb, _, name = text.partition(" ")
+        if verb == "fetch" and name in self.portals:
+            verb, _, name = (text := self.portals[name].entry.text).partition(" ")
+        if verb == "execute" and name in self.statements:
+            text = self.statements[name].text
+        if text.startswith("select card"):
+            return ["card"]
+        return ["x"] if text.startswith(("select", "show")) else []
+
     def _Q(self, frame: Frame, authority: object) -> None:
         self.statements.pop("", None)
         self.witness.query_runs(authority, self.effective_path)
@@ -193,7 +196,7 @@ class ModelServer:
         for text in [part for part in parts if part] or [""]:
             self._aborted(text)
             self._interrupted()
-            columns = columns_of(text)
+            columns = self._columns(text)
             if columns:
                 self.say(_described(columns))
             self._run(text, Cursor(Entry(text), authority), 0)
@@ -249,7 +252,7 @@ class ModelServer:
             if cursor is None:
                 raise Failed("34000", "portal does not exist")
             entry = cursor.entry
-        columns = columns_of(entry.text)
+        columns = self._columns(entry.text)
         self.say(_described(columns) if columns else encode("n"))
 
     def _E(self, frame: Frame, authority: object) -> None:
@@ -284,7 +287,9 @@ class ModelServer:
         verb, _, rest = text.partition(" ")
         if verb == "":
             self.say(encode("I"))
-        elif verb in ("select", "fetch", "show"):
+        elif verb in ("execute", "fetch"):
+            self._by_name(verb, rest, cursor, limit)
+        elif verb in ("select", "show"):
             self._rows(text, cursor, limit)
         elif verb == "copy":
             self._copy(text)
@@ -293,8 +298,6 @@ class ModelServer:
             self.say(_complete(text))
 
     def _rows(self, text: str, cursor: Cursor, limit: int) -> None:
-        if text.startswith("fetch"):
-            self._fetch(text.split()[1])
         if "1/0" in text:
             raise Failed("22012", "division by zero")
         if "plant()" in text:
@@ -309,11 +312,27 @@ class ModelServer:
         suspended = 0 < limit <= count
         self.say(encode("s") if suspended else _complete(f"{text.split()[0]} {count}"))
 
-    def _fetch(self, name: str) -> None:
-        cursor = self.portals.get(name)
-        if cursor is None:
-            raise Failed("34000", "cursor does not exist")
-        self.witness.named_runs(cursor.entry.text, cursor.entry.planted)
+    def _by_name(self, verb: str, name: str, cursor: Cursor, limit: int) -> None:
+        """What stands behind the name by now is what runs."""
+        if verb == "fetch":
+            named = self.portals.get(name)
+            if named is None:
+                raise Failed("34000", "cursor does not exist")
+            text = named.entry.text
+        else:
+            entry = self.statements.get(name)
+            if entry is None:
+                raise Failed("26000", "prepared statement does not exist")
+            text, named = entry.text, cursor
+        if verb == "fetch" and text.startswith("execute"):  # it begins to run now, and looks its name up
+            text = self.statements.get(text.split()[1], Entry("")).text
+        self.witness.named_runs(cursor.authority, f"{verb} {name}", text)
+        first = text.partition(" ")[0]
+        if verb == "fetch" and first != "select":
+            raise Failed("55000", "not a portal to fetch from")
+        if first in ("execute", "fetch", "copy", ""):
+            raise Failed("54001", "stack depth limit exceeded")
+        self._run(text, named, limit)
 
     def _run_nothing(self, rest: str) -> None:
         """Whatever has no part in what is looked at here."""
@@ -323,18 +342,19 @@ class ModelServer:
 
     def _plant(self) -> None:
         """What code of the database can do to names: other statements and cursors under them."""
-        self.statements[self.choose.choice(["s1", "s2"])] = Entry(PLANTED, planted=True)
+        self.statements[self.choose.choice(["s1", "s2"])] = Entry(PLANTED)
         portal = self.choose.choice(["p1", "p2"])
         if portal != self.active:  # the server refuses to drop a portal that runs
-            self.portals[portal] = Cursor(Entry(PLANTED, planted=True), None)
+            self.portals[portal] = Cursor(Entry(PLANTED), None)
 
     def _run_begin(self, rest: str) -> None:
         self.status = "T"
 
     def _run_commit(self, rest: str) -> None:
-        if self.status == "E":
+        failed = self.status == "E"
+        if failed:
             self._back()
-        self._end()
+        self._end(kept=not failed)
 
     def _run_rollback(self, rest: str) -> None:
         if not rest:
@@ -388,19 +408,14 @@ class ModelServer:
             raise Failed("42P05", "prepared statement already exists")
         self.statements[name] = Entry(text)
 
-    def _run_execute(self, rest: str) -> None:
-        entry = self.statements.get(rest)
-        if entry is None:
-            raise Failed("26000", "prepared statement does not exist")
-        self.witness.named_runs(entry.text, entry.planted)
-
     def _run_declare(self, rest: str) -> None:
-        name, _, text = rest.partition(" cursor for ")
-        if self.status != "T":
+        head, _, text = rest.partition(" for ")
+        name, holds = head.split()[0], head.endswith("with hold")
+        if self.status != "T" and not holds:
             raise Failed("25P01", "DECLARE CURSOR can only be used in transaction blocks")
         if name in self.portals:
             raise Failed("42P03", "cursor already exists")
-        self.portals[name] = Cursor(Entry(text), None)
+        self.portals[name] = Cursor(Entry(text), None, holds=holds)
 
     # COPY
 
@@ -433,10 +448,15 @@ class ModelServer:
             self.implicit = True
             self.start_path = self.path
 
-    def _end(self) -> None:
-        """The end of a transaction, whichever way: what is local to it is gone."""
+    def _end(self, *, kept: bool = False) -> None:
+        """The end of a transaction, whichever way: what is local to it is gone. ``kept``: it is committed."""
         self.status, self.implicit, self.local = "I", False, None
-        self.portals.clear()
+        runs = [one for one in self.portals.values() if kept and one.holds and not one.outlived]
+        self.portals = {n: one for n, one in self.portals.items() if one.outlived or (kept and one.holds)}
+        for cursor in runs:  # its query runs to its end now
+            cursor.outlived = True
+            if "plant()" in cursor.entry.text:
+                self._plant()
         self.savepoints.clear()
 
     def _back(self) -> None:
@@ -444,7 +464,7 @@ class ModelServer:
 
     def _ready(self) -> None:
         if self.status == "I":
-            self._end()
+            self._end(kept=True)
         self.say(backend.make_ready(self.status))
 
     def _aborted(self, text: str) -> None:
@@ -464,8 +484,7 @@ class ModelServer:
             self.status = "E"
         elif self.status == "I":
             self._back()
-            self.implicit = False
-            self.portals.clear()
+            self._end()
         if kind == "Q":
             self._ready()
         else:

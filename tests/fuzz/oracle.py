@@ -21,12 +21,22 @@ from hoopd.pgwire import frontend
 from hoopd.pgwire.framing import Frame
 from hoopd.session import commands, events
 from hoopd.session.judgement import Verdict
+from hoopd.sql.facts import Effect
+from hoopd.sql.named import Named
 from tests.fuzz.model_server import SECRET, frames_of, normal
 
 OWN = "hoopd_"
 FAILING = b"hoopd refused this statement"
 GIVEN_UP = frontend.make_copy_fail("the gateway refused the data")
 OWN_TEXT = re.compile(rb"SHOW [a-z_]+|" + FAILING)
+
+
+def _texts(named: Named) -> dict[str, str]:
+    statements = {name: named.statement(name) for name in ("s1", "s2")}
+    cursors = {name: named.cursor(name) for name in ("p1", "p2")}
+    return {name: one.sql for name, one in statements.items() if one is not None} | {
+        name: one.facts.sql for name, one in cursors.items() if one is not None
+    }
 
 
 class Finding(AssertionError):
@@ -49,6 +59,7 @@ class Question:
     dead: bool = False
     cancelled: bool = False
     params: tuple[str | None, ...] = ()
+    names: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -61,6 +72,8 @@ class Licence:
     full: bool
     params: tuple[str | None, ...] = ()
     policy: PolicyVersion | None = None
+    names: dict[str, str] = field(default_factory=dict)
+    """What its question said that stands behind a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +164,7 @@ class Oracle:
         assert asked is not None
         assert asked.verdict is not None
         policy = asked.verdict.decision.policy_version
-        self.licence = Licence(asked.text, asked.state, asked.verdict, full, asked.params, policy)
+        self.licence = Licence(asked.text, asked.state, asked.verdict, full, asked.params, policy, asked.names)
         self.started = 0
         self.prepared.clear()
         if full:
@@ -174,8 +187,8 @@ class Oracle:
             case commands.ToClient(data=data):
                 if self.honest and SECRET.encode() in data and self.masking:
                     raise Finding(f"a masked value goes to the client: {data!r}")
-            case commands.Judge(ticket=ticket, text=text, state=state):
-                self._asked(ticket, text, state)
+            case commands.Judge(ticket=ticket, text=text, state=state, named=named):
+                self._asked(ticket, text, state, _texts(named))
             case commands.Raise(ticket=ticket) if self.question is not None:
                 self.question.raising = ticket
             case commands.Consume(ticket=ticket) if self.question is not None:
@@ -190,16 +203,16 @@ class Oracle:
                 pass
         return []
 
-    def _asked(self, ticket: int, text: str, state: SessionState) -> None:
+    def _asked(self, ticket: int, text: str, state: SessionState, names: dict[str, str]) -> None:
         self.judged += 1
         self.licence = None
         asked = self.question
         if asked is not None and asked.approved and asked.confirming is None and not asked.dead:
             if asked.text != text:
                 raise Finding(f"approved {asked.text!r}, and asks again about {text!r}")
-            asked.confirming, asked.state = ticket, state
+            asked.confirming, asked.state, asked.names = ticket, state, names
         else:
-            self.question = Question(ticket, text, state)
+            self.question = Question(ticket, text, state, names=names)
 
     def _recorded(self, event: object) -> None:
         match event:
@@ -358,9 +371,26 @@ class Oracle:
                 raise Finding("executed, and the policy in force says no")
             bound.policy = again.policy
 
-    def named_runs(self, text: str, planted: bool) -> None:
-        if self.honest and planted:
-            raise Finding(f"SQL names {text!r}, which code of the database put there and nobody decided on")
+    def named_runs(self, authority: object, what: str, text: str) -> None:
+        """``what``, an EXECUTE or FETCH, comes to run ``text``: that is what it was decided on as, or as code."""
+        if not self.honest or isinstance(authority, Own):
+            return
+        assert isinstance(authority, Licence)
+        batch = [one.facts for one in authority.verdict.statements]
+        place = next((place for place, facts in enumerate(batch) if normal(facts.sql) == what), None)
+        if place is None:
+            raise Finding(f"{what!r} runs {text!r}, and was decided on as {authority.text!r}")
+        if Effect.opaque in batch[place].effects:
+            return
+        name = what.split()[1]
+        known = authority.names.get(name, "")
+        for facts in batch[:place]:
+            if facts.prepares is not None and facts.prepares.name == name:
+                known = facts.prepares.sql
+            elif facts.opens is not None and facts.opens.name == name:
+                known = facts.sql
+        if not normal(known).endswith(text):
+            raise Finding(f"{what!r} was decided on as {known!r}, and runs {text!r}")
 
     def _same_path(self, licence: Licence, path: str) -> None:
         if licence.state.search_path != path:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hoopd.pgwire import startup
 from hoopd.pgwire.errors import WireError
 from hoopd.pgwire.framing import FrameReader, StartupReader
-from hoopd.session import extended
+from hoopd.session import extended, names
 from tests.fuzz.client_messages import Client
 from tests.fuzz.conversation import Conversation
 from tests.fuzz.model_server import LEFT_OUT, frames_of
@@ -74,8 +74,9 @@ def test_a_finding_is_made_small(choose: random.Random) -> None:
 
 def test_limits_that_are_met_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """INV-9, THREATS 23: tables of two statements and one portal, in conversations that would have more."""
-    monkeypatch.setattr(extended, "MAX_STATEMENTS", 2)
-    monkeypatch.setattr(extended, "MAX_PORTALS", 1)
+    for module in (extended, names):
+        monkeypatch.setattr(module, "MAX_STATEMENTS", 2)
+        monkeypatch.setattr(module, "MAX_PORTALS", 1)
     most: Counter[str] = Counter()
     for seed in range(2_000):
         core = play(seed).machine._core

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
-from hoopd.session import client, core, extended, holding, machine, readback
+from hoopd.session import client, core, extended, holding, machine, names, readback
 from hoopd.session.judgement import Verdict
 from hoopd.sql.facts import Facts
 from tests.fuzz.conversation import Conversation
@@ -41,6 +42,29 @@ def code_at_parse_and_bind_is_nothing(patch: Patch) -> None:
             noted(session, batch)
 
     patch.setattr(extended, "note_effects", note)
+
+
+def bound_names_are_not_looked_up_again(patch: Patch) -> None:
+    patch.setattr(names, "changed", lambda session, portal: False)
+
+
+def no_code_runs_at_commit(patch: Patch) -> None:
+    patch.setattr(names, "runs_code", lambda facts: False)
+
+
+def portals_of_any_kind_can_be_fetched_from(patch: Patch) -> None:
+    patch.setattr(names, "_PLAIN", frozenset({"execute", "select", "do", "fetch"}))
+
+
+def entries_count_at_once(patch: Patch) -> None:
+    start = core.Core.start
+
+    def counted(self: core.Core, *rest: Any) -> object:
+        running = start(self, *rest)
+        names.completed(self, running, "")
+        return running
+
+    patch.setattr(core.Core, "start", counted)
 
 
 def any_name(patch: Patch) -> None:
@@ -86,7 +110,8 @@ def review_runs(patch: Patch) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "taken_out",
-    [deny_runs, no_barrier, nothing_in_doubt,
+    [deny_runs, no_barrier, nothing_in_doubt, bound_names_are_not_looked_up_again, no_code_runs_at_commit,
+     portals_of_any_kind_can_be_fetched_from, entries_count_at_once,
      code_at_parse_and_bind_is_nothing, any_name, no_start_recorded, not_read_back, not_confirmed, not_consumed,
      old_policy, review_runs],
     ids=lambda patch: patch.__name__,

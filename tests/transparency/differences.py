@@ -18,16 +18,4 @@ KNOWN = (
         page="send them apart, each in its own query",
         answer="ERROR:  INSERT can change what the statements after it mean: send them apart, each in its own query",
     ),
-    Difference(
-        cases=("psql/statements/sql-prepare",),
-        why="not carried yet",
-        page="PREPARE is not supported here yet",
-        answer="ERROR:  PREPARE is not supported here yet: let the driver prepare it through the protocol",
-    ),
-    Difference(
-        cases=("psql/statements/sql-cursors",),
-        why="not carried yet",
-        page="DECLARE is not supported here yet",
-        answer="ERROR:  DECLARE is not supported here yet: run the SELECT itself, with a LIMIT",
-    ),
 )

@@ -20,7 +20,7 @@ _OBJECT_TYPES = """
 _BY_CONTENT = """
     unknown begin commit rollback savepoint release rollback_to prepare_transaction commit_prepared rollback_prepared
     set set_transaction reset grant revoke grant_role revoke_role vacuum analyze create_table_as
-    create_materialized_view create_function create_procedure select_into
+    create_materialized_view create_function create_procedure select_into fetch move
 """
 """Words that depend on what a statement holds; a test compares them with analysis."""
 

@@ -83,7 +83,7 @@ class Judging:
 
     def _judge(self, asked: Judge, catalog: Catalog) -> Verdict:
         in_force, circumstances = self._policies.current, self._circumstances()
-        return judge(asked.text, asked.state, catalog, in_force, circumstances, self._redaction_key)
+        return judge(asked.text, asked.state, catalog, in_force, circumstances, self._redaction_key, asked.named)
 
     def _circumstances(self) -> Circumstances:
         return Circumstances(self._visa.principal, self._connection, self._application)

@@ -2,8 +2,9 @@
 
 A verdict is a function of the exact text, the session's state, who asks with what client, the catalog and the policy
 (``session.judgement``), so the same question has the same answer. All of that is the key, and a new catalog or policy
-empties the cache. A fingerprint of the text is never the key: it is equal for texts that mean different things.
-Bounded in entries and in the length of a text (INV-9). For the event loop's thread alone.
+empties the cache. A fingerprint of the text is never the key: it is equal for texts that mean different things. What
+runs something by its name in a session (EXECUTE, FETCH) is not kept. Bounded in entries and in the length of a text
+(INV-9). For the event loop's thread alone.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class VerdictCache:
             self._found.move_to_end(key)
             return known
         made = make()
-        if _weight(made) > HEAVIEST:
+        if _weight(made) > HEAVIEST or any(one.facts.by_name for one in made.statements):
             return made
         self._found[key] = made
         if len(self._found) > self._entries:

@@ -10,7 +10,7 @@ from hoopd.masking.placeholders import refusal
 from hoopd.pgwire import frontend
 from hoopd.pgwire.errors import WireError
 from hoopd.pgwire.framing import Frame
-from hoopd.session import copying, extended, holding
+from hoopd.session import copying, extended, holding, names
 from hoopd.session.core import Core, Work
 from hoopd.session.events import Judged, JudgingFailed
 from hoopd.session.refusal import denial, error, refuse_extended, refuse_query, refuse_work
@@ -19,6 +19,9 @@ from hoopd.session.tables import ExpectQuery, ExpectSync
 
 MAX_INBOX_BYTES = 1024 * 1024
 """Read-ahead behind a message that waits; the interpreter stops reading at this (INV-9)."""
+
+
+_ABORTED = "current transaction is aborted, commands ignored until end of transaction block"
 
 
 def advance(core: Core) -> None:
@@ -104,13 +107,15 @@ def _judged_to_run(core: Core, work: Work) -> None:
     match decision.outcome:
         case Outcome.deny:
             deny(core, work)
+        case _ if (no_room := names.room(core, work)) is not None:
+            core.decided(work)
+            refuse_work(core, no_room, StatementOutcome.denied)
         case _ if (written_back := _placeholder(work)) is not None:
             core.decided(work)
             refuse_work(core, error("42501", written_back), StatementOutcome.denied)
         case Outcome.review if core.state.transaction == "E":
             core.decided(work)
-            text = "current transaction is aborted, commands ignored until end of transaction block"
-            refuse_work(core, error("25P02", text), StatementOutcome.error)
+            refuse_work(core, error("25P02", _ABORTED), StatementOutcome.error)
         case Outcome.review if any(frame.kind == "X" for frame in core.inbox):
             core.decided(work)
             core.end("client", "the client ended the session and did not wait")
@@ -133,7 +138,10 @@ def deny(core: Core, work: Work) -> None:
     """Refuse a statement with the policy's words."""
     assert work.verdict is not None
     core.decided(work)
-    refuse_work(core, denial(work.verdict), StatementOutcome.denied)
+    fields = denial(work.verdict)
+    if core.state.transaction == "E" and fields.sqlstate in ("26000", "34000"):
+        fields = error("25P02", _ABORTED)  # an aborted transaction looks up no name
+    refuse_work(core, fields, StatementOutcome.denied)
 
 
 def judging_failed(core: Core, event: JudgingFailed) -> None:

@@ -11,6 +11,7 @@ from hoopd.domain.events import Event
 from hoopd.domain.ids import RequestId, StatementNo
 from hoopd.domain.statement import Param, SessionState
 from hoopd.session.judgement import Verdict
+from hoopd.sql.named import NOTHING_NAMED, Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,12 @@ class ToServer:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Ask for a verdict on ``text``; the answer is ``Judged`` or ``JudgingFailed``."""
+    """Ask for a verdict on ``text``; the answer is ``Judged`` or ``JudgingFailed``. ``named``: what it may name."""
 
     ticket: int
     text: str
     state: SessionState
+    named: Named = NOTHING_NAMED
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from hoopd.session.judgement import JudgedStatement, Verdict
 from hoopd.session.results import ResultRelay
 from hoopd.session.state import Move, Phase, move
 from hoopd.session.tables import Expected, Portal, Prepared, Running
+from hoopd.sql.named import NOTHING_NAMED, Named
 
 FRAME_BYTES = 100
 """What a frame takes in memory beside its body, about."""
@@ -34,6 +35,14 @@ FRAME_BYTES = 100
 KEPT_NOTICES = 100
 NOTICE_CHARACTERS = 2_000
 """Of one statement's notices, and of the words of each: the client gets all of them, the record so many (INV-9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Savepoint:
+    """``serial``: that of the last portal that was made before it."""
+
+    name: str
+    serial: int
 
 
 @dataclass(slots=True)
@@ -64,6 +73,8 @@ class Core:
 
     state: SessionState
     context: MaskContext
+    named: Named = NOTHING_NAMED
+    """The tables below, as analysis may ask of them."""
     phase: Phase = Phase.opening
     inbox: deque[Frame] = field(default_factory=deque)
     inbox_bytes: int = 0
@@ -76,6 +87,11 @@ class Core:
     barrier_ahead: bool = False
     read_back_due: bool = False
     masking: bool = False
+    names_doubted: bool = False
+    """Code has run that could have made statements and cursors by name."""
+    savepoints: list[Savepoint] = field(default_factory=list)
+    rolled_back: bool = False
+    serials: int = 0
     policy_version: PolicyVersion | None = None
     tickets: int = 0
     numbers: int = 0
@@ -102,11 +118,15 @@ class Core:
         """Ask for the verdict on the client's message."""
         self.work = work
         self.go(Move.judge)
-        self.emit(Judge(work.ticket, work.text, self.state))
+        self.emit(Judge(work.ticket, work.text, self.state, self.named))
 
     def ticket(self) -> int:
         self.tickets += 1
         return self.tickets
+
+    def next_serial(self) -> int:
+        self.serials += 1
+        return self.serials
 
     def number(self) -> StatementNo:
         self.numbers += 1
@@ -197,13 +217,6 @@ class Core:
         from_portals = [portal.running for portal in self.portals.values() if portal.running is not None]
         from_queries = [r for expected in self.expected for r in getattr(expected, "running", ())]
         return [running for running in (*from_portals, *from_queries) if not running.ended]
-
-    def forget_portals(self, message: str) -> None:
-        """Every portal dies with its transaction."""
-        for portal in self.portals.values():
-            if portal.running is not None:
-                self.finish(portal.running, StatementOutcome.done, message=message)
-        self.portals.clear()
 
     def set_state(self, **changes: object) -> None:
         self.state = replace(self.state, **changes)  # type: ignore[arg-type]

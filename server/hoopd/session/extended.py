@@ -16,6 +16,7 @@ from hoopd.pgwire import frontend
 from hoopd.pgwire.backend import Field
 from hoopd.pgwire.errors import ErrorFields, WireError
 from hoopd.pgwire.framing import Frame
+from hoopd.session import names
 from hoopd.session.core import Core, Work
 from hoopd.session.parameters import digest_of, params_of
 from hoopd.session.refusal import denial, error, refuse_extended, refuse_work
@@ -143,6 +144,9 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
     if prepared is None:
         refuse_extended(core, _no_statement(bind.statement))
         return None
+    if prepared.doubtful and prepared.made_by is not None:
+        refuse_extended(core, _replaced(bind.statement))
+        return None
     if prepared.doubtful or not prepared.described:
         return Work(frame, prepared.sql, core.ticket(), looked_at=prepared)
     if len(bind.values) != len(prepared.param_oids):
@@ -150,7 +154,7 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
         text = f'bind message supplies {len(bind.values)} parameters, but prepared statement "{bind.statement}" '
         refuse_extended(core, error("08P01", f"{text}requires {wanted}"))
         return None
-    if bind.portal and bind.portal in core.portals:
+    if bind.portal and bind.portal in core.portals and not core.portals[bind.portal].declared:
         refuse_extended(core, error("42P03", f'cursor "{bind.portal}" already exists'))
         return None
     if len(core.portals) >= MAX_PORTALS:
@@ -225,7 +229,10 @@ def send_bind(core: Core, work: Work) -> None:
             return
         if Effect.opaque in running.judged.facts.effects:
             note_effects(core, [running.judged.facts])  # code may run while the server plans the statement
-    portal = Portal(work.bind.portal, prepared, running)
+    portal = Portal(work.bind.portal, prepared, running, serial=core.next_serial())
+    if running is not None:
+        portal.judged, portal.looked_up = running.judged, names.looked_up(core, running.judged.facts)
+    prepared.described = not prepared.changeable
     _replace_unnamed(core, portal)
     core.expected.append(ExpectBind(portal))
     core.to_server(work.frame.data)
@@ -239,7 +246,7 @@ def _check_sizes(core: Core, prepared: Prepared, bind: frontend.Bind) -> None:
     given = sum(len(value) for value in bind.values if value is not None)
     if given > MAX_PARAMETER_BYTES:
         raise WireError("54000", f"the parameters have {given} bytes; a statement may have {MAX_PARAMETER_BYTES}")
-    if len(prepared.sql) + sum(len(one.prepared.sql) for one in core.portals.values()) > MAX_KEPT_TEXT:
+    if len(prepared.sql) + sum(one.text_size for one in core.portals.values()) > MAX_KEPT_TEXT:
         raise WireError("54000", f"the texts of a session's portals have {MAX_KEPT_TEXT} characters at most")
 
 
@@ -264,21 +271,32 @@ def _replace_unnamed(core: Core, portal: Portal) -> None:
 def note_effects(core: Core, batch: Sequence[Facts]) -> None:
     """Remember what has to be read back, or waited for, once this has completed."""
     for facts in batch:
-        if facts.barrier:
+        if facts.prepares is not None:
             core.barrier_ahead = True
-            core.read_back_due = True
-            core.set_state(settings_local=True)
-        if Effect.transaction in facts.effects:
-            core.barrier_ahead = True
-            core.read_back_due = core.read_back_due or core.state.settings_local
-        if facts.runs_at_parse and Effect.write in facts.effects:
-            note_checks(core)  # domains of the columns that are written
-        if Effect.opaque in facts.effects:
-            note_code(core)
-        if any(a.schema == "pg_temp" for a in facts.accesses):
-            core.set_state(catalog_changed=True, temporary_objects=True)
-        if Effect.ddl in facts.effects:
-            core.set_state(catalog_changed=True)
+            if facts.runs_at_parse:
+                note_checks(core)
+        else:
+            _note_run(core, facts)
+
+
+def _note_run(core: Core, facts: Facts) -> None:
+    if facts.opens is not None:
+        core.barrier_ahead = True
+    if facts.barrier:
+        core.barrier_ahead = True
+        core.read_back_due = True
+        core.set_state(settings_local=True)
+    if Effect.transaction in facts.effects:
+        core.barrier_ahead = True
+        core.read_back_due = core.read_back_due or core.state.settings_local
+    if facts.runs_at_parse and Effect.write in facts.effects:
+        note_checks(core)  # domains of the columns that are written
+    if Effect.opaque in facts.effects:
+        note_code(core)
+    if any(a.schema == "pg_temp" for a in facts.accesses):
+        core.set_state(catalog_changed=True, temporary_objects=True)
+    if Effect.ddl in facts.effects:
+        core.set_state(catalog_changed=True)
 
 
 def note_code(core: Core) -> None:
@@ -292,10 +310,7 @@ def note_checks(core: Core) -> None:
     """Checks of domains may run: code too, but of whoever made the type, so that it counts for less than any code."""
     core.barrier_ahead = core.read_back_due = True
     core.set_state(settings_local=True)
-    for prepared in core.statements.values():
-        prepared.doubtful = prepared.doubtful or prepared.name != ""
-    for portal in core.portals.values():
-        portal.doubtful = portal.doubtful or portal.name != ""
+    names.doubt(core)
 
 
 # The others
@@ -313,8 +328,22 @@ def execute(core: Core, frame: Frame) -> None:
         text = f'portal "{asked.portal}" cannot be trusted any more: code has run that could have replaced it'
         refuse_extended(core, error("34000", text, hint="bind the statement again"))
         return
+    if portal.declared:
+        text = f'cursor "{asked.portal}" was declared in SQL'
+        refuse_extended(core, error("0A000", text, hint="FETCH from it"))
+        return
+    if portal.looked_up and core.barrier_ahead and core.expected:
+        core.put_back(frame)
+        core.to_server(frontend.FLUSH)
+        core.go(Move.drain)
+        return
+    if names.changed(core, portal):
+        text = "a name in this statement means something else than when it was bound"
+        refuse_extended(core, error("26000", text, hint="bind the statement again"))
+        return
     decided = portal.running.judged.decision.policy_version if portal.running is not None else None
     if decided is not None and core.policy_version not in (None, decided):
+        assert portal.prepared is not None
         core.ask(Work(frame, portal.prepared.sql, core.ticket(), execute=portal))
         return
     _send_execute(core, frame, portal)
@@ -369,6 +398,11 @@ def describe(core: Core, frame: Frame) -> None:
         refuse_extended(core, _no_statement(asked.name))
         return
     core.ask(Work(frame, prepared.sql, core.ticket(), looked_at=prepared))
+
+
+def _replaced(name: str) -> ErrorFields:
+    text = f'prepared statement "{name}" cannot be trusted any more: code has run that could have replaced it'
+    return error("26000", text, hint="DEALLOCATE and PREPARE it again")
 
 
 def _no_statement(name: str) -> ErrorFields:

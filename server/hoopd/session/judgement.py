@@ -22,6 +22,7 @@ from hoopd.sql.analysis import analyse
 from hoopd.sql.catalog import Catalog
 from hoopd.sql.facts import Copying, Effect, Facts, ObjectKind
 from hoopd.sql.literals import meetings
+from hoopd.sql.named import NOTHING_NAMED, Named
 from hoopd.sql.secrets import redact
 
 UNSEEN = (
@@ -96,14 +97,23 @@ def judge(
     in_force: PolicyInForce,
     circumstances: Circumstances,
     redaction_key: bytes,
+    named: Named = NOTHING_NAMED,
 ) -> Verdict:
-    """The verdict on ``text`` as this session would run it now."""
-    batch = analyse(text, state, catalog)
+    """The verdict on ``text`` as this session would run it now. ``named``: what it has by name, and may run by it.
+
+    People are shown, and the record keeps, what is executed by name in front of the text that executes it (INV-5).
+    """
+    batch = analyse(text, state, catalog, named)
     rules = masks_in_force(in_force.policy, circumstances)
-    plans = tuple(plan(facts, rules, catalog) for facts in batch)
+    plans = tuple(_silent(facts, plan(facts, rules, catalog)) for facts in batch)
     decisions = evaluate(in_force.policy, in_force.version, batch, circumstances)
     judged = tuple(
-        JudgedStatement(facts, _with_mask(decision, made, in_force, state), made, redact(facts.sql, redaction_key)[0])
+        JudgedStatement(
+            facts,
+            _by_name(facts, _with_mask(decision, made, in_force, state), named),
+            made,
+            redact(_expanded(facts.sql, [facts]), redaction_key)[0],
+        )
         for facts, decision, made in zip(batch, decisions, plans, strict=True)
     )
     judged = _refuse_unjudgeable_order(judged, state)
@@ -111,16 +121,51 @@ def judge(
         decision = strictest([statement.decision for statement in judged])
     else:
         decision = Decision(Outcome.allow, ("built-in: empty query",), in_force.version)
+    identity = _identity(batch, catalog)
+    text = _expanded(text, batch)
+    if decision.outcome is Outcome.review and any(facts.expands for facts in batch):
+        batch = analyse(text, state, catalog, named)
     recorded, redacted = redact(text, redaction_key)
     return Verdict(
         judged,
         decision,
         recorded,
         any(made.in_force for made in plans),
-        _identity(batch, catalog),
+        identity,
         redacted,
         meetings(recorded, batch, state, catalog) if decision.outcome is Outcome.review else (),
     )
+
+
+def _expanded(text: str, batch: Sequence[Facts]) -> str:
+    return "".join(f"{prepare};\n" for facts in batch for prepare in facts.expands) + text
+
+
+def _silent(facts: Facts, made: MaskPlan) -> MaskPlan:
+    """What opens a cursor or prepares a statement gives no rows; the plan was made for those that it makes way for."""
+    return replace(made, columns=()) if facts.opens is not None or facts.prepares is not None else made
+
+
+def _by_name(facts: Facts, decision: Decision, named: Named) -> Decision:
+    """PREPARE runs nothing yet, so that nobody has to approve it; FETCH goes on with what was decided at DECLARE."""
+    if decision.outcome is not Outcome.review:
+        return decision
+    if facts.prepares is not None:
+        if not facts.runs_at_parse:
+            return replace(decision, outcome=Outcome.allow, review=None)
+        text = "a literal of this statement is of a type whose checks would run before anybody could approve it"
+        return replace(decision, outcome=Outcome.deny, message=text, review=None, sqlstate="0A000")
+    cursor = named.cursor(facts.continues) if facts.continues is not None else None
+    if cursor is None or cursor.decision is None or cursor.decision.outcome is Outcome.allow:
+        return decision if facts.continues is None or cursor is None or cursor.decision is None else _stricter(decision)
+    if (cursor.decision.rules, cursor.decision.review) == (decision.rules, decision.review):
+        return replace(decision, outcome=Outcome.allow, review=None)
+    return _stricter(decision)
+
+
+def _stricter(decision: Decision) -> Decision:
+    text = "the policy has changed since this cursor was opened: open it again"
+    return replace(decision, outcome=Outcome.deny, message=text, review=None)
 
 
 def _with_mask(decision: Decision, made: MaskPlan, in_force: PolicyInForce, state: SessionState) -> Decision:

@@ -32,6 +32,7 @@ from hoopd.session.events import (
     ServerSent,
     Settled,
 )
+from hoopd.session.names import SessionNames
 from hoopd.session.state import IllegalMove, Phase
 
 _TICKETED = (Judged, JudgingFailed, Raised, Reminded, Settled, Consumed)
@@ -43,6 +44,7 @@ class SessionMachine:
     def __init__(self, state: SessionState, context: MaskContext) -> None:
         """``state``: as start-up left it; ``context``: the key of hashing masks."""
         self._core = Core(state=state, context=context)
+        self._core.named = SessionNames(self._core)
 
     @property
     def phase(self) -> Phase:

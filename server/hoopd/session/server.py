@@ -11,7 +11,7 @@ from hoopd.domain.events import StatementOutcome
 from hoopd.pgwire import backend
 from hoopd.pgwire.errors import ErrorFields, WireError, parse_error
 from hoopd.pgwire.framing import Frame
-from hoopd.session import copying, holding, readback, values
+from hoopd.session import copying, holding, names, readback, values
 from hoopd.session.commands import CatalogChanged
 from hoopd.session.core import Core
 from hoopd.session.results import UnplannedResult
@@ -117,6 +117,7 @@ def _error(core: Core, frame: Frame) -> None:
         return
     if head is None:
         raise WireError("08P01", "the database sent an error that nobody asked for")
+    core.rolled_back = core.rolled_back or core.state.transaction == "I"
     _pass_error(core, head, frame, fields)
     if not isinstance(head, ExpectQuery):
         _skip_to_sync(core)
@@ -208,16 +209,9 @@ def _query(core: Core, head: ExpectQuery, frame: Frame) -> bool:
 
 def _complete(core: Core, running: Running, frame: Frame) -> None:
     tag = backend.read_command_tag(frame.body)
-    _deallocate(core, running.judged.facts.deallocates)
+    names.completed(core, running, tag)
     core.finish(running, StatementOutcome.done, tag=tag)
     core.to_client(frame.data)
-
-
-def _deallocate(core: Core, names: tuple[str, ...] | None) -> None:
-    if names is None:
-        return
-    for name in names or tuple(core.statements):
-        core.statements.pop(name, None)
 
 
 def _sync(core: Core, head: ExpectSync, frame: Frame) -> bool:
@@ -238,7 +232,7 @@ def _ready(core: Core, head: ExpectQuery | ExpectSync, frame: Frame) -> None:
         for running in head.running:
             core.finish(running, StatementOutcome.unknown, message="the server did not say how it ended")
     if status == "I":
-        core.forget_portals("its portal ended with the transaction")
+        names.transaction_ended(core)
         if core.state.catalog_changed:
             core.set_state(catalog_changed=False)
             core.emit(CatalogChanged())
@@ -337,9 +331,7 @@ def _close(core: Core, head: ExpectClose, frame: Frame) -> bool:
     if head.kind == "S":
         core.statements.pop(head.name, None)
     else:
-        portal = core.portals.pop(head.name, None)
-        if portal is not None and portal.running is not None:
-            core.finish(portal.running, StatementOutcome.done, message="its portal was closed")
+        names.forget(core, head.name, "its portal was closed")
     core.to_client(frame.data)
     return True
 

@@ -1,7 +1,8 @@
 """Prepared statements and portals of a session, and what is still expected from the server.
 
-One table each, whichever way the entry was made. An entry counts only after ParseComplete or BindComplete has been
-seen; what the table does not have cannot be bound or executed (INV-1).
+One table each, whichever way the entry was made: Parse or PREPARE, Bind or DECLARE. An entry counts only after
+ParseComplete, BindComplete or CommandComplete has been seen; what the table does not have cannot be bound or executed
+(INV-1).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from hoopd.pgwire.errors import ErrorFields
 from hoopd.session.copy_data import Copied
 from hoopd.session.judgement import JudgedStatement
 from hoopd.session.results import ResultRelay
+from hoopd.sql.facts import PreparedText
 
 OWN_PREFIX = "hoopd_"
 """Names that begin with this are the gateway's own statements; a client's may not."""
@@ -31,10 +33,10 @@ MAX_PARAMETER_BYTES = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Prepared:
-    """A statement that a Parse made. ``fields`` is None until the gateway's own Describe was answered.
+    """A statement that a Parse or PREPARE made. ``fields`` is None until the gateway's own Describe was answered.
 
     ``doubtful``: code has run since that could have put another statement in its place, so it is parsed anew from
-    ``parse``, the client's own message, before it is bound (INV-1).
+    ``parse``, the client's own message, before it is bound (INV-1); one of PREPARE (``made_by``) is not bound any more.
     """
 
     name: str
@@ -47,6 +49,12 @@ class Prepared:
     described: bool = False
     doubtful: bool = False
     created: bool = False
+    made_by: PreparedText | None = None
+
+    @property
+    def changeable(self) -> bool:
+        """What it answers with hangs on what a name means by then, so that it is described before each Bind."""
+        return self.kinds[:1] in (("execute",), ("fetch",))
 
 
 @dataclass(slots=True)
@@ -64,16 +72,30 @@ class Running:
 
 @dataclass(slots=True)
 class Portal:
-    """What a decided Bind made. ``running`` is None for an empty query.
+    """What a decided Bind or DECLARE made. ``running`` is None for an empty query, and for a cursor that was declared.
 
-    ``doubtful``: code has run since that could have put another portal in its place.
+    ``doubtful``: code has run since that could have put another portal in its place. ``serial``: the order in which
+    they were made. ``looked_up``: the entries that its statement named when it was judged. ``holds``: it outlives its
+    transaction, and ``outlived``: has done so.
     """
 
     name: str
-    prepared: Prepared
+    prepared: Prepared | None
     running: Running | None
     doubtful: bool = False
     created: bool = False
+    serial: int = 0
+    judged: JudgedStatement | None = None
+    looked_up: tuple[Prepared | Portal | None, ...] = ()
+    declared: bool = False
+    holds: bool = False
+    outlived: bool = False
+
+    @property
+    def text_size(self) -> int:
+        """Characters of SQL that are kept with it."""
+        declared = len(self.judged.sql) if self.judged is not None else 0
+        return len(self.prepared.sql) if self.prepared is not None else declared
 
 
 # What is expected from the server, in the order in which it was asked for.

@@ -10,10 +10,11 @@ import re
 from dataclasses import replace
 
 from hoopd.domain.statement import SessionState
-from hoopd.sql import answers, calls, expressions, utility, walk
+from hoopd.sql import answers, calls, expressions, named, utility, walk
 from hoopd.sql.catalog import Catalog, Names
-from hoopd.sql.facts import Effect, Facts, ObjectAccess, ObjectKind, SqlError
+from hoopd.sql.facts import Effect, Facts, ObjectAccess, ObjectKind, PreparedText, SqlError
 from hoopd.sql.findings import Findings
+from hoopd.sql.named import NOTHING_NAMED, Batch, Named
 from hoopd.sql.parser import ParseFailure, Statement, deep_recursion, parse, tokens, too_deep
 
 __all__ = ["analyse"]
@@ -33,10 +34,13 @@ DRIVER_FUNCTIONS = frozenset(
 """What drivers ask of the server itself: a SELECT of nothing but these is built in as allowed."""
 
 
-def analyse(text: str, state: SessionState, catalog: Catalog) -> tuple[Facts, ...]:
-    """One Facts for each statement of ``text``, () for an empty one; one Facts with ``error`` if it does not parse."""
+def analyse(text: str, state: SessionState, catalog: Catalog, session: Named = NOTHING_NAMED) -> tuple[Facts, ...]:
+    """One Facts for each statement of ``text``, () for an empty one; one Facts with ``error`` if it does not parse.
+
+    ``session``: the prepared statements and cursors that it has by name before ``text`` runs.
+    """
     try:
-        return _analyse(text, state, catalog)
+        return _analyse(text, state, catalog, session)
     except ParseFailure as failure:
         return (_failed(text, failure.error),)
     except RecursionError:
@@ -50,26 +54,34 @@ def _failed(text: str, error: SqlError) -> Facts:
     return Facts(text, "unknown", frozenset({Effect.opaque}), barrier=True, error=error)
 
 
-def _analyse(text: str, state: SessionState, catalog: Catalog) -> tuple[Facts, ...]:
-    names = catalog.names(state)
-    if len(text) <= _SHALLOW:
-        return _batch(text, parse(text), state, names)
+def _analyse(text: str, state: SessionState, catalog: Catalog, session: Named) -> tuple[Facts, ...]:
+    names, entries = catalog.names(state), Batch(session)
+    statements = parse(text) if len(text) <= _SHALLOW else None
+    if statements is not None and not any(one.node_type in _NAMING for one in statements):
+        return _batch(text, statements, state, names, entries)
     with deep_recursion():
-        return _batch(text, parse(text), state, names)
+        return _batch(text, statements or parse(text), state, names, entries)
+
+
+_NAMING = frozenset({"ExecuteStmt", "ExplainStmt", "CreateTableAsStmt"})
+"""Statements that may be short and stand for a long one."""
 
 
 _SHALLOW = 150
 """Text this short cannot nest beyond what Python's own limit allows."""
 
 
-def _batch(text: str, statements: tuple[Statement, ...], state: SessionState, names: Names) -> tuple[Facts, ...]:
+def _batch(
+    text: str, statements: tuple[Statement, ...], state: SessionState, names: Names, entries: Batch
+) -> tuple[Facts, ...]:
     old_numbers = state.server_version < 160000 and bool(_NEW_NUMBERS.search(text)) and _new_numbers(text)
     facts = []
     for statement in statements:
-        one = _statement(statement, state, names)
+        one = _statement(statement, state, names, entries)
         if old_numbers:
             one = replace(one, forbidden="this server reads numbers such as 0x1F and 1_000 as something else")
         facts.append(one)
+        entries.done(one)
     return tuple(facts)
 
 
@@ -79,11 +91,36 @@ def _new_numbers(text: str) -> bool:
     return any(_NEW_NUMBERS.search(constant.decode()) for constant in constants)
 
 
-def _statement(statement: Statement, state: SessionState, names: Names) -> Facts:
+def _statement(statement: Statement, state: SessionState, names: Names, entries: Batch) -> Facts:
+    if statement.node_type == "FetchStmt":
+        return named.fetched(statement, entries)
     found = Findings()
-    walk.Walk(names, state, found, _HANDLERS).run(statement.node_type, statement.node)
+    executed = named.resolved(statement.node_type, statement.node, entries)
+    if executed.entry is not None:
+        _typed(found, executed.entry)
+    walk.Walk(names, state, found, _HANDLERS, entries).run(statement.node_type, executed.node)
     calls.judge(found, names)
-    answer = answers.follow(statement.node_type, statement.node, found, names)
+    answer = answers.follow(statement.node_type, executed.node, found, names)
+    facts = replace(_facts(statement, found, answer), by_name=executed.by_name)
+    if executed.entry is not None:
+        expands = entries.executed(executed.entry)
+        facts = replace(facts, executes=(executed.entry.name,), expands=(expands,) if expands else ())
+    if statement.node_type == "PrepareStmt":
+        arguments = Findings()
+        walk.Walk(names, state, arguments, _HANDLERS).run("List", {"items": statement.node.get("argtypes", [])})
+        facts = replace(facts, prepares=named.prepared_text(statement, arguments), barrier=found.runs_at_parse)
+    return facts
+
+
+def _typed(found: Findings, entry: PreparedText) -> None:
+    """The types of a prepared statement's parameters, as they were when it was made."""
+    found.user_types |= entry.types
+    for access in entry.code:
+        found.runs_at_parse = found.type_calls = True
+        found.opaque(access.kind, access.schema, access.name, known=access.known)
+
+
+def _facts(statement: Statement, found: Findings, answer: answers.Answer) -> Facts:
     effects = frozenset(found.effects)
     kinds = tuple(found.kinds)
     return Facts(
@@ -98,7 +135,11 @@ def _statement(statement: Statement, state: SessionState, names: Names) -> Facts
         names_depend=found.names,
         runs_at_parse=found.runs_at_parse,
         forbidden=found.forbidden,
+        error=found.error,
         deallocates=found.deallocates,
+        closes=found.closes,
+        opens=found.opens,
+        savepoint=found.savepoint,
         kinds=kinds,
         cascades=tuple(found.cascades),
         copies=found.copies,

@@ -20,6 +20,8 @@ Node = Mapping[str, Any]
 _QUERIES = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 _STORED = {"CreateTableAsStmt": "query", "ViewStmt": "query"}
 """Statements that keep what a query gives."""
+_MADE = frozenset({"PrepareStmt", "DeclareCursorStmt", "ExecuteStmt"})
+"""Statements around a query whose columns are those of what they make or run (``named`` puts it into EXECUTE)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,9 @@ def _columns(flow: Flow, node_type: str, node: Node, found: Findings) -> tuple[O
         return tuple(_output(c) for c in columns) if gives else _empty(node_type, node)
     if node_type == "ExplainStmt":
         return _explain(flow, node["query"], found)
+    if node_type in _MADE and "query" in node:
+        ((tag, inner),) = node["query"].items()
+        return _columns(flow, tag, inner, found)
     if node_type in _STORED:
         _store(flow, node[_STORED[node_type]])
         return None
@@ -82,6 +87,7 @@ def _explain(flow: Flow, query: Node, found: Findings) -> tuple[OutputColumn, ..
 
 
 def _store(flow: Flow, query: Node) -> None:
+    query = query.get("ExecuteStmt", {}).get("query") or query
     columns = flow.query(query, None, {})
     flow.derived |= NOTHING.union(*(c.sources for c in columns))
 

@@ -127,12 +127,36 @@ class SqlError:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedText:
+    """A prepared statement: ``sql`` is what it runs, ``shown`` the PREPARE that made it or could have.
+
+    The types of its parameters are fixed when it is made: ``code`` are those whose input runs code of the database,
+    ``types`` the oids of all that users made.
+    """
+
+    name: str
+    sql: str
+    shown: str
+    code: tuple[ObjectAccess, ...] = ()
+    types: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The cursor that DECLARE opens. ``holds``: it outlives its transaction (WITH HOLD)."""
+
+    name: str
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that is known of one statement.
 
     ``sql`` is the statement's own text. ``kind`` is a word such as ``select``, ``update``, ``drop_table``, ``set``,
     ``begin``. ``output`` is None where the statement gives no rows, or where the columns could not be followed
-    (``unfollowed`` then says why, in words for people). ``inferable`` are columns whose values decide which rows come
+    (``unfollowed`` then says why, in words for people); of DECLARE and PREPARE, which give none themselves, it has the
+    columns of what they make. ``inferable`` are columns whose values decide which rows come
     or in what order (WHERE, JOIN, GROUP BY, ORDER BY, DISTINCT, HAVING ...) without being put out.
     ``derived`` are columns that flow into anything else: expressions, functions, other tables.
 
@@ -160,6 +184,21 @@ class Facts:
     error: SqlError | None = None
     deallocates: tuple[str, ...] | None = None
     """Prepared statements it drops: names, an empty tuple for all, None for none."""
+    closes: tuple[str, ...] | None = None
+    """Cursors and portals that it closes: likewise."""
+    prepares: PreparedText | None = None
+    """What PREPARE makes. The other facts are those of the statement inside, of which nothing runs yet."""
+    opens: Opened | None = None
+    continues: str | None = None
+    """The known cursor that a FETCH or MOVE goes on with."""
+    by_name: bool = False
+    """What it does hangs on what a name means in this session: EXECUTE, FETCH, MOVE."""
+    executes: tuple[str, ...] = ()
+    """Names of the known prepared statements that it runs."""
+    expands: tuple[str, ...] = ()
+    """The PREPARE of each that was there before this text: people are shown them in front of it."""
+    savepoint: str | None = None
+    """The name in SAVEPOINT and ROLLBACK TO."""
     kinds: tuple[str, ...] = ()
     """``kind`` first, then those of the statements inside it: a ``delete`` in a CTE, what EXPLAIN ANALYZE runs."""
     cascades: tuple[ObjectAccess, ...] = ()

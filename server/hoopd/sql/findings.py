@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hoopd.sql.facts import Copying, Effect, FunctionUse, ObjectAccess, ObjectKind, Predicate
+from hoopd.sql.facts import (
+    Copying,
+    Effect,
+    FunctionUse,
+    ObjectAccess,
+    ObjectKind,
+    Opened,
+    Predicate,
+    SqlError,
+)
 
 ANY_COUNT = -1
 """In ``calls``: the number of arguments is not certain (ordered-set aggregates), so every candidate counts."""
@@ -31,6 +40,11 @@ class Findings:
     runs_at_parse: bool = False
     forbidden: str | None = None
     deallocates: tuple[str, ...] | None = None
+    closes: tuple[str, ...] | None = None
+    opens: Opened | None = None
+    savepoint: str | None = None
+    error: SqlError | None = None
+    """A name that the server does not have either."""
     copies: Copying | None = None
     harmless: bool = False
     """What the handler of a statement that is not a query says; means nothing for the statements inside another."""

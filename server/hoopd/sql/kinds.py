@@ -46,12 +46,11 @@ _FIXED: Mapping[str, tuple[str, _Effects]] = {
     "ListenStmt": ("listen", _SESSION),
     "UnlistenStmt": ("unlisten", _SESSION),
     "NotifyStmt": ("notify", _EXTERNAL),
-    "PrepareStmt": ("prepare", _SESSION),
-    "ExecuteStmt": ("execute", _OPAQUE),
+    "PrepareStmt": ("prepare", _NONE),
+    "ExecuteStmt": ("execute", _NONE),
     "DeallocateStmt": ("deallocate", _SESSION),
     "DeclareCursorStmt": ("declare", _READ),
     "ClosePortalStmt": ("close", _SESSION),
-    "FetchStmt": ("fetch", _READ),
     "ConstraintsSetStmt": ("set_constraints", _TRANSACTION),
     "LockStmt": ("lock", _LOCK),
     # Maintenance
@@ -268,6 +267,7 @@ _BY_CONTENT: Mapping[str, Callable[[Node], tuple[str, _Effects]]] = {
     "CreateFunctionStmt": _function,
     "DefineStmt": lambda node: (f"create_{object_word(node.get('kind', ''))}", _DDL),
     "GrantStmt": lambda node: ("grant" if node.get("is_grant") else "revoke", _PRIVILEGE),
+    "FetchStmt": lambda node: ("move" if node.get("ismove") else "fetch", _READ),
     "GrantRoleStmt": lambda node: ("grant_role" if node.get("is_grant") else "revoke_role", _PRIVILEGE),
     "VacuumStmt": lambda node: ("vacuum" if node.get("is_vacuumcmd") else "analyze", _MAINTENANCE),
 }

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hoopd.sql import kinds, session_settings
+from hoopd.sql import kinds, named, session_settings
 from hoopd.sql.expressions import setting, split_name
-from hoopd.sql.facts import Copying, Effect, ObjectKind
+from hoopd.sql.facts import Copying, Effect, ObjectKind, Opened
 from hoopd.sql.walk import Handlers, Node, Scope, Walk
-
-_NOT_YET = {
-    "PrepareStmt": "PREPARE is not supported here yet: let the driver prepare it through the protocol",
-    "ExecuteStmt": "EXECUTE is not supported here yet: let the driver prepare it through the protocol",
-    "DeclareCursorStmt": "DECLARE is not supported here yet: run the SELECT itself, with a LIMIT",
-    "FetchStmt": "FETCH and MOVE are not supported here yet: run the SELECT itself, with a LIMIT",
-}
 
 
 def _set(walk: Walk, node: Node, scope: Scope) -> None:
@@ -70,6 +63,7 @@ def _transaction(walk: Walk, node: Node, scope: Scope) -> None:
     walk.found.harmless = kind in kinds.HARMLESS_TRANSACTIONS
     ends = kind in ("commit", "rollback", "rollback_to")
     walk.found.barrier = not walk.found.harmless or (ends and walk.state.settings_local)
+    walk.found.savepoint = node.get("savepoint_name")
 
 
 def _harmless(walk: Walk, node: Node, scope: Scope) -> None:
@@ -84,15 +78,46 @@ def _deallocate(walk: Walk, node: Node, scope: Scope) -> None:
 def _discard(walk: Walk, node: Node, scope: Scope) -> None:
     walk.found.harmless = walk.found.barrier = True
     if node.get("target", "DISCARD_ALL") == "DISCARD_ALL":
-        walk.found.deallocates = ()
+        walk.found.deallocates = walk.found.closes = ()
 
 
-def _not_yet(node_type: str) -> Callable[[Walk, Node, Scope], None]:
-    def handle(walk: Walk, node: Node, scope: Scope) -> None:
-        walk.found.forbid(_NOT_YET[node_type])
-        walk.children(node_type, node, scope)
+def _close(walk: Walk, node: Node, scope: Scope) -> None:
+    walk.found.harmless = True
+    walk.found.closes = (node["portalname"],) if node.get("portalname") else ()
 
-    return handle
+
+def _declare(walk: Walk, node: Node, scope: Scope) -> None:
+    """The cursor's query is planned, and may begin to run, here."""
+    walk.found.names = True
+    walk.found.opens = Opened(node["portalname"], named.holds(node))
+    _inside(walk, node["query"])
+    walk.children("DeclareCursorStmt", node, scope)
+
+
+def _prepare(walk: Walk, node: Node, scope: Scope) -> None:
+    """Judged as the statement inside; what comes of it is settled in ``analysis``."""
+    _inside(walk, node["query"])
+    walk.children("PrepareStmt", node, scope)
+
+
+def _inside(walk: Walk, query: Node) -> None:
+    """The kind of a statement that stands behind another: a SELECT too, so that rules on it hold for it here."""
+    for tag, body in query.items():
+        walk.found.kinds.setdefault(kinds.kind_of(tag, body)[0])
+
+
+def _execute(walk: Walk, node: Node, scope: Scope) -> None:
+    """``query`` is there where the prepared statement is known, and one that can be seen through: see ``named``."""
+    walk.found.names = True
+    walk.children("ExecuteStmt", node, scope, "query")
+    if "query" in node:
+        _inside(walk, node["query"])
+        walk.push("Node", node["query"], scope)
+        return
+    if walk.named.statement(node["name"]) is None and walk.named.certain:
+        walk.found.error = named.missing_statement(node["name"])
+    walk.found.opaque(ObjectKind.unknown, None, node["name"], known=False)
+    walk.found.doubts.append(f"what the prepared statement {node['name']} runs is not known")
 
 
 def _copy(walk: Walk, node: Node, scope: Scope) -> None:
@@ -207,7 +232,7 @@ def _own_name(field: str, kind: ObjectKind, effect: Effect) -> Callable[[Walk, N
 HANDLERS: Handlers = {
     "VariableSetStmt": _set,
     "VariableShowStmt": _harmless,
-    "ClosePortalStmt": _harmless,
+    "ClosePortalStmt": _close,
     "UnlistenStmt": _harmless,
     "TransactionStmt": _transaction,
     "DeallocateStmt": _deallocate,
@@ -215,10 +240,9 @@ HANDLERS: Handlers = {
     "AlterRoleSetStmt": _altered_setting("AlterRoleSetStmt"),
     "AlterDatabaseSetStmt": _altered_setting("AlterDatabaseSetStmt"),
     "AlterSystemStmt": _altered_setting("AlterSystemStmt"),
-    "PrepareStmt": _not_yet("PrepareStmt"),
-    "ExecuteStmt": _not_yet("ExecuteStmt"),
-    "DeclareCursorStmt": _not_yet("DeclareCursorStmt"),
-    "FetchStmt": _not_yet("FetchStmt"),
+    "PrepareStmt": _prepare,
+    "ExecuteStmt": _execute,
+    "DeclareCursorStmt": _declare,
     "CopyStmt": _copy,
     "CallStmt": _call,
     "DoStmt": _do,

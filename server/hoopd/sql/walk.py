@@ -16,6 +16,7 @@ from hoopd.sql import kinds, predicates
 from hoopd.sql.catalog import SYSTEM_SCHEMAS, Names, Relation
 from hoopd.sql.facts import Effect, FunctionUse, ObjectAccess, ObjectKind
 from hoopd.sql.findings import Findings, volatility_word
+from hoopd.sql.named import NOTHING_NAMED, Named
 from hoopd.sql.parser import FIELDS
 
 Node = Mapping[str, Any]
@@ -70,10 +71,13 @@ Handlers = Mapping[str, Callable[["Walk", Node, Scope], None]]
 class Walk:
     """Walks one statement; ``found`` holds what it met. Not for use twice."""
 
-    def __init__(self, names: Names, state: SessionState, found: Findings, handlers: Handlers) -> None:
+    def __init__(
+        self, names: Names, state: SessionState, found: Findings, handlers: Handlers, named: Named = NOTHING_NAMED
+    ) -> None:
         self.handlers = handlers
         self.names = names
         self.state = state
+        self.named = named
         self.found = found
         self._waiting: list[_Item] = []
 
@@ -343,10 +347,12 @@ def _explain(walk: Walk, node: Node, scope: Scope) -> None:
         walk.children("ExplainStmt", node, scope)
         return
     inner = Findings()
-    other = Walk(walk.names, walk.state, inner, walk.handlers)
+    other = Walk(walk.names, walk.state, inner, walk.handlers, walk.named)
     ((tag, body),) = node["query"].items()
     other.run(tag, body, scope)
     _merge_planned(walk.found, inner)
+    if tag == "ExecuteStmt":
+        walk.push("Node", body.get("params", []), scope)  # they are evaluated all the same
 
 
 def _merge_planned(found: Findings, inner: Findings) -> None:
@@ -364,6 +370,7 @@ def _merge_planned(found: Findings, inner: Findings) -> None:
     found.type_calls = found.type_calls or inner.type_calls
     found.barrier = found.barrier or Effect.opaque in inner.effects
     found.doubts += inner.doubts
+    found.error = found.error or inner.error
     if inner.forbidden:
         found.forbid(inner.forbidden)
 

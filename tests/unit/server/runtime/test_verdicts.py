@@ -127,3 +127,10 @@ def test_what_could_not_be_judged_is_not_kept(asked: Asked) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - its own
         asked.cache.verdict("select 1", STATE, CATALOG, IN_FORCE, WHO, fails)
     assert len(asked.cache) == 0
+
+
+@pytest.mark.parametrize("text", ["execute p", "explain execute p", "prepare p as select 1; execute p", "fetch c"])
+def test_what_runs_by_name_is_judged_each_time(asked: Asked, text: str) -> None:
+    """INV-1: what a name means is a matter of one session, which is not in the key."""
+    assert asked(text) is not asked(text)
+    assert asked.made == 2

@@ -24,6 +24,7 @@ from hoopd.session import commands, events
 from hoopd.session.judgement import JudgedStatement, Verdict
 from hoopd.session.machine import SessionMachine
 from hoopd.sql.facts import Effect, Facts
+from hoopd.sql.named import NOTHING_NAMED, Named
 
 STATE = SessionState(search_path="public", role="none", user="hoop_service", transaction="I", server_version=180006)
 TERMS = ReviewTerms((Seats("writes", frozenset({"dba"}), 1),), timedelta(minutes=4), timedelta(minutes=30))
@@ -54,6 +55,7 @@ class Play:
         self._said: list[str] = []
         self._client, self._server = FrameReader(1 << 26), FrameReader(1 << 26)
         self.ticket = 0
+        self.named: Named = NOTHING_NAMED
         self._take(self.machine.open())
         self.read_back()
         self.server(ready())
@@ -109,6 +111,8 @@ class Play:
 
     def _take(self, out: list[commands.Command]) -> None:
         for command in out:
+            if isinstance(command, commands.Judge):
+                self.named = command.named
             ticket = getattr(command, "ticket", None)
             if ticket is not None and not isinstance(command, commands.Withdraw):
                 self.ticket = ticket

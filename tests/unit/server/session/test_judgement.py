@@ -13,6 +13,8 @@ from hoopd.policy.loading import load
 from hoopd.policy.matching import Circumstances
 from hoopd.session.judgement import PolicyInForce, Verdict, judge
 from hoopd.sql.catalog import Catalog, Column, Relation
+from hoopd.sql.facts import PreparedText
+from hoopd.sql.named import NOTHING_NAMED, Cursor, Named
 from tests.unit.server.session.play import STATE
 
 POLICY = """
@@ -36,10 +38,12 @@ ALICE = Principal("iss", "alice", "alice@example.com", frozenset(), frozenset(),
 KEY = b"k" * 32
 
 
-def verdict(sql: str, catalog: Catalog = CATALOG, policy: str = POLICY, **state: object) -> Verdict:
+def verdict(
+    sql: str, catalog: Catalog = CATALOG, policy: str = POLICY, named: Named = NOTHING_NAMED, **state: object
+) -> Verdict:
     in_force = PolicyInForce(load(policy, "test"), PolicyVersion(1))
     circumstances = Circumstances(ALICE, Connection("db", "h", 5432, "d"))
-    return judge(sql, replace(STATE, **state), catalog, in_force, circumstances, KEY)
+    return judge(sql, replace(STATE, **state), catalog, in_force, circumstances, KEY, named)
 
 
 def test_a_batch_takes_the_strictest_decision() -> None:
@@ -160,3 +164,86 @@ def test_a_text_without_credentials_is_not_called_redacted() -> None:
     """INV-7"""
     assert not verdict("update things set name = 'x' where id = 1").redacted
     assert verdict("alter role x password 'hunter2-secret'").redacted
+
+
+class Open:
+    """A session with one cursor, opened on ``made``, and the prepared statement ``p``."""
+
+    certain = True
+
+    def __init__(self, made: Verdict | None = None, prepared: str = "") -> None:
+        self._made = made
+        self._prepared = prepared
+
+    def statement(self, name: str) -> PreparedText | None:
+        shown = f"PREPARE {name} AS {self._prepared}"
+        return PreparedText(name, self._prepared, shown) if name == "p" and self._prepared else None
+
+    def cursor(self, name: str) -> Cursor | None:
+        if name != "c" or self._made is None:
+            return None
+        return Cursor(self._made.statements[0].facts, self._made.statements[0].decision)
+
+
+READS = 'name: reads, match: {effects: [read], objects: ["public.*"]}, then: '
+STRICTER = POLICY.replace(f"{READS}allow", f"{READS}{{review: {{from: [dba]}}}}")
+NOTHING = POLICY.replace("name: reads, match: {effects: [read]", "name: reads, match: {effects: [lock]")
+
+
+def test_a_prepare_is_denied_only_where_what_it_prepares_is() -> None:
+    """Nothing runs yet, so that nobody has to approve it (DESIGN.md section 4, Parse)."""
+    assert verdict("prepare p as delete from things").decision.outcome is Outcome.allow
+    assert verdict("prepare p as delete from hidden.things").decision.outcome is Outcome.deny
+    assert verdict("prepare p as select upper(card) from people").decision.outcome is Outcome.deny
+    code = POLICY.split("masks:")[0] + "  - {name: code, match: {effects: [opaque]}, then: {review: {from: [dba]}}}\n"
+    checked = verdict("prepare p as insert into things values ('(x)'::checked)", policy=code)
+    assert (checked.decision.outcome, checked.decision.sqlstate) == (Outcome.deny, "0A000")
+
+
+def test_an_execute_is_decided_on_and_shown_as_what_it_runs() -> None:
+    """INV-5: the text of the prepared statement is part of what is approved."""
+    made = verdict("execute p", named=Open(prepared="delete from things"))
+    assert made.decision.outcome is Outcome.review
+    assert made.sql == made.statements[0].sql == "PREPARE p AS delete from things;\nexecute p"
+    other = verdict("execute p", named=Open(prepared="delete from  things"))
+    assert not made.same_as(other)
+
+
+def test_credentials_in_what_runs_by_name_are_not_shown() -> None:
+    """INV-7"""
+    made = verdict("execute p", named=Open(prepared="delete from things where name = 'postgres://a:geheim@h/d'"))
+    assert "geheim" not in made.sql + made.statements[0].sql
+    assert made.redacted
+
+
+def test_a_fetch_goes_on_with_what_was_decided_when_the_cursor_was_opened() -> None:
+    opened = verdict("declare c cursor for select id from things", policy=STRICTER)
+    assert opened.decision.outcome is Outcome.review
+    assert verdict("fetch c", policy=STRICTER, named=Open(opened)).decision.outcome is Outcome.allow
+
+
+def test_a_fetch_under_a_policy_that_says_more_by_now_is_denied() -> None:
+    opened = verdict("declare c cursor for select id from things")
+    assert opened.decision.outcome is Outcome.allow
+    for policy in (STRICTER, NOTHING):
+        assert verdict("fetch c", policy=policy, named=Open(opened)).decision.outcome is Outcome.deny
+    reviewed = verdict("declare c cursor for select id from things", policy=STRICTER)
+    renamed = STRICTER.replace("name: reads", "name: other reads")
+    found = verdict("fetch c", policy=renamed, named=Open(reviewed)).decision
+    assert found.outcome is Outcome.deny
+    assert found.message == "the policy has changed since this cursor was opened: open it again"
+
+
+def test_rows_of_a_fetch_are_masked_by_the_masks_of_now() -> None:
+    """INV-4"""
+    unmasked = POLICY.split("masks:")[0]
+    opened = verdict("declare c cursor for select card, id from people", policy=unmasked)
+    plan = verdict("fetch c", named=Open(opened)).statements[0].plan
+    assert [mask is not None for mask in plan.columns] == [True, False]
+    derived = verdict("declare c cursor for select upper(card) from people", policy=unmasked)
+    assert verdict("fetch c", named=Open(derived)).decision.outcome is Outcome.deny
+
+
+def test_what_makes_a_cursor_or_prepares_gives_no_rows_itself() -> None:
+    for text in ("declare c cursor for select card from people", "prepare p as select card from people"):
+        assert verdict(text).statements[0].plan.columns == ()
