@@ -13,7 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from select import select
 
-from psycopg.pq import ExecStatus, PGconn, Trace
+from psycopg import pq
+from psycopg.pq import ExecStatus, Trace
+from psycopg.pq.abc import PGconn
 
 Conversation = Callable[[PGconn], None]
 SECONDS = 30
@@ -22,7 +24,7 @@ _COPYING = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT)
 
 def traced(dsn: str, conversation: Conversation) -> str:
     """The trace of one conversation, from behind its sign-in to its end."""
-    connection = PGconn.connect(dsn.encode())
+    connection = pq.PGconn.connect(dsn.encode())
     assert not connection.error_message, connection.error_message
     with tempfile.TemporaryDirectory(prefix="hoop-trace-") as directory:
         path = Path(directory, "trace")
