@@ -169,7 +169,8 @@ def check_parameters(given: Mapping[str, str], database: str) -> dict[str, str]:
         raise WireError("0A000", "replication is refused by the gateway")
     passed: dict[str, str] = {}
     settings = {name: value for name, value in given.items() if not name.startswith(startup.OPTION_PREFIX)}
-    for name, value in {**settings, **_options(given.get("options", ""))}.items():
+    # As the server does it: what stands in the packet by itself counts for more than the same in `options`.
+    for name, value in (*_options(given.get("options", "")).items(), *settings.items()):
         _pass_on(passed, name, value)
     return passed
 

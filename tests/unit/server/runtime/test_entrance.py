@@ -286,5 +286,13 @@ def test_options_that_are_refused(options: str) -> None:
         check_parameters({**GIVEN, "options": options}, "shop")
 
 
-def test_the_newest_word_of_the_packet_counts_over_the_options() -> None:
-    assert check_parameters({**GIVEN, "timezone": "UTC", "options": "-c TimeZone=CET"}, "shop") == {"timezone": "CET"}
+def test_a_parameter_counts_for_more_than_the_same_in_options_as_in_postgresql(postgres_server: PostgresServer) -> None:
+    """INV-8"""
+    given = {"options": "-c application_name=first -c datestyle=German", "application_name": "second"}
+    with psycopg.connect(postgres_server.dsn(), **given) as connection:
+        shown = {
+            name: connection.execute(f"SHOW {name}".encode()).fetchone() for name in ("application_name", "datestyle")
+        }
+    assert shown == {"application_name": ("second",), "datestyle": ("German, DMY",)}
+    passed = check_parameters({**GIVEN, **given, "DateStyle": "ISO"}, "shop")
+    assert passed == {"application_name": "second", "datestyle": "ISO"}
