@@ -96,6 +96,8 @@ class Conversation:
         self.unsent = Client(choose).stream()
         self.questions: list[Callable[[], events.Event | None]] = []
         self.old: list[events.Event] = []
+        self.closes = choose.random() < 0.3
+        self.closed = False
 
     def run(self) -> None:
         """Raises Finding, or whatever the machine lets out."""
@@ -171,6 +173,9 @@ class Conversation:
         except WireError as problem:
             self.unsent = b""
             self.feed(events.EndAsked("client", problem.sqlstate, problem.message))
+        if not self.unsent and self.closes:
+            self.closed = True
+            self.feed(events.ClientClosed())
 
     def _server_says(self) -> None:
         for _ in range(min(len(self.server.out), self.choose.choice((1, 2, 20)))):
@@ -251,15 +256,17 @@ class Conversation:
             if not self.oracle.over:
                 raise Finding("ended, and no End")
             return
-        if self.lying or self.unsent or self.reader.buffered:
+        if self.lying or self.unsent or (self.reader.buffered and not self.closed):
             return
+        if self.closed and self.machine.phase in (Phase.ready, Phase.copying):
+            raise Finding("the client has closed, and nothing ends the session")
         if self.server.copying or self.machine.phase is Phase.ready:
             return
         if self.server.held:  # a client that sends no Flush and no Sync waits for itself
             self.server.flush()
             while (self.server.out or self.server.todo) and self.machine.phase is not Phase.ended:
                 (self._server_says if self.server.out else self.server.work)()
-        if self.machine.phase is not Phase.ready and not self.questions:
+        if self.machine.phase not in (Phase.ready, Phase.ended) and not self.questions:
             raise Finding(f"waits for ever, {self.machine.phase.name}")
 
 

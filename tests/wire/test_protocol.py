@@ -195,6 +195,25 @@ def test_a_socket_that_is_closed_on_one_side_ends_the_session(client: Raw) -> No
     assert client.until()[-1] == "closed"
 
 
+def test_a_socket_that_is_closed_on_one_side_is_answered_first(client: Raw) -> None:
+    """As a script does that pipes messages into a socket."""
+    client.send(make_query(b"select count(*) from generate_series(1, 500000)"))
+    client.send(make_parse("", b"select 'two'"), make_bind("", ""), make_execute(""), SYNC)
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.until("Z", 2) == ["T", "D 500000", "C SELECT 1", READY, "1", "2", "D two", "C SELECT 1", READY]
+    assert client.until() == ["closed"]
+
+
+def test_a_socket_that_is_closed_on_one_side_behind_a_hold_withdraws_the_request(tunnel: Tunnel, bob: Person) -> None:
+    with raw(tunnel) as client:
+        client.send(make_query(b"delete from orders where id = 30"))
+        request = tunnel.held()
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.until()[-1] == "closed"
+    (line,) = bob.json("requests", "show", request)
+    assert line["state"] == "cancelled"
+
+
 def test_a_client_that_is_gone_mid_hold_withdraws_its_request(tunnel: Tunnel, bob: Person) -> None:
     with raw(tunnel) as gone:
         gone.send(make_query(b"delete from orders where id = 30"))

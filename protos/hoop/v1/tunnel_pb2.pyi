@@ -96,7 +96,9 @@ class ToGateway(_message.Message):
     token: _builtins.str
     """A fresh bearer token for the same principal."""
     eof: _builtins.bool
-    """The client closed its sending side."""
+    """The client closed its sending side: an end in its turn, behind what it sent before. A stream that ends without
+    it is broken, and its session ends at once.
+    """
     @_builtins.property
     def open(self) -> Global___Open: ...
     def __init__(

@@ -30,6 +30,7 @@ class StreamPipe:
         self._context = context
         self._writing = asyncio.Lock()
         self._rest = memoryview(b"")
+        self._half_closed = False
         self.visa: Visa | None = None
 
     async def first(self) -> pb.ToGateway:
@@ -48,15 +49,16 @@ class StreamPipe:
             return self._piece()
         while True:
             message = await self._context.read()
-            if message is grpc.aio.EOF:
-                return b""
+            if message is grpc.aio.EOF:  # said of a stream that was cancelled, too
+                raise ConnectionResetError("the tunnel's stream is over")
             match message.WhichOneof("message"):
-                case "data" if message.data:
+                case "data" if message.data and not self._half_closed:
                     self._rest = memoryview(message.data)
                     return self._piece()
                 case "token" if self.visa is not None:
                     await self.visa.renew(message.token)
-                case "eof":
+                case "eof" if not self._half_closed:
+                    self._half_closed = True
                     return b""
                 case _:
                     continue

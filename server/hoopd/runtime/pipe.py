@@ -23,7 +23,13 @@ class ClientPipe(Protocol):
     """Bytes both ways, with back-pressure both ways."""
 
     async def read(self) -> bytes:
-        """The next bytes; empty at the end."""
+        """The next bytes; empty when the client has closed its sending side, which may still read its answers.
+
+        What is read after that only tells of the end of the whole.
+
+        Raises:
+            ConnectionResetError: the connection is broken, or the client has left it.
+        """
         ...
 
     async def write(self, data: bytes) -> None:

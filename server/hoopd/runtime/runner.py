@@ -155,10 +155,14 @@ class SessionRunner:
         pipe = self._parts.pipe
         while True:
             await self._room_for_more()
-            data = await pipe.read()
-            if not data:
+            try:
+                data = await pipe.read()
+            except ConnectionResetError:
                 self.post(events.ClientGone())
                 return
+            if not data:
+                await self._hand_over((events.ClientClosed(),))
+                continue  # it goes on being read for what tells that nobody reads the answers any more
             self._metrics.moved("from_client", len(data))
             try:
                 frames = tuple(events.ClientSent(frame) for frame in self._parts.frames.feed(data))

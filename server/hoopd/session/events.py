@@ -17,8 +17,13 @@ class ClientSent:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientClosed:
+    """The client has closed its sending side, and may still read: what it sent before is answered first."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClientGone:
-    """The client closed, or its stream broke."""
+    """The client's stream broke: nobody reads any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ class EndAsked:
 
 Event = (
     ClientSent
+    | ClientClosed
     | ClientGone
     | ServerSent
     | ServerGone

@@ -14,11 +14,13 @@ from hoopd.domain.ids import PolicyVersion
 from hoopd.domain.statement import SessionState
 from hoopd.masking.values import MaskContext
 from hoopd.pgwire.errors import WireError
+from hoopd.pgwire.framing import Frame
 from hoopd.session import client, holding, readback, server
 from hoopd.session.commands import CancelServer, Command
 from hoopd.session.core import Core
 from hoopd.session.events import (
     CancelAsked,
+    ClientClosed,
     ClientGone,
     ClientSent,
     Consumed,
@@ -104,6 +106,11 @@ def _client_sent(core: Core, event: ClientSent) -> None:
     core.put(event.frame)
 
 
+def _client_closed(core: Core, event: ClientClosed) -> None:
+    """As PostgreSQL takes the end of its input: a Terminate, in its turn."""
+    _client_sent(core, ClientSent(Frame("X", b"")))
+
+
 def _client_gone(core: Core, event: ClientGone) -> None:
     holding.withdraw(core, "the client went away")
     core.end("client", "the client went away")
@@ -171,6 +178,7 @@ def _end_asked(core: Core, event: EndAsked) -> None:
 
 _HANDLERS: dict[type[Event], Callable[[Core, Any], None]] = {
     ClientSent: _client_sent,
+    ClientClosed: _client_closed,
     ClientGone: _client_gone,
     ServerSent: _server_sent,
     ServerGone: _server_gone,

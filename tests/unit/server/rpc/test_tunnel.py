@@ -174,6 +174,38 @@ async def test_a_caller_that_cancels_leaves_no_session() -> None:
         await gateway.over.wait()
 
 
+async def test_a_client_that_closes_its_side_is_told_from_a_stream_that_ends() -> None:
+    """The end of a stream without the client's own word for it is a break, as is a cancel behind that word."""
+    said: list[bytes | str] = []
+    half_closed = asyncio.Event()
+
+    async def script(pipe: StreamPipe) -> Ended:
+        try:
+            while True:
+                said.append(await pipe.read())
+                if said[-1] == b"":
+                    half_closed.set()
+        except (ConnectionResetError, asyncio.CancelledError):
+            said.append("broken")
+            raise
+
+    async with served(script) as (gateway, stub):
+        call = session(stub)
+        for message in (OPEN, pb.ToGateway(data=b"a"), pb.ToGateway(eof=True), pb.ToGateway(data=b"late")):
+            await call.write(message)
+        await half_closed.wait()
+        call.cancel()
+        await gateway.over.wait()
+        assert said == [b"a", b"", "broken"]
+        gateway.over.clear()
+        call = session(stub)
+        await call.write(OPEN)
+        await call.write(pb.ToGateway(data=b"b"))
+        await call.done_writing()
+        await gateway.over.wait()
+        assert said[3:] == [b"b", "broken"]
+
+
 async def test_a_refusal_is_told_on_the_stream_and_as_the_calls_status() -> None:
     async def refuses(pipe: StreamPipe) -> Ended:
         raise NotFound("no such connection", hint="look")

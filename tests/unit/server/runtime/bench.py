@@ -101,14 +101,21 @@ class Pipe:
         self.visa: Visa | None = None
         self.session = ""
         self.told: asyncio.Queue[SideBand] = asyncio.Queue()
-        self.to_gateway: asyncio.Queue[bytes] = asyncio.Queue()
+        self.to_gateway: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.to_client: asyncio.Queue[bytes] = asyncio.Queue()
         self.reading = asyncio.Event()
         self.reading.set()
         self.waiting_to_write = asyncio.Event()
 
     async def read(self) -> bytes:
-        return await self.to_gateway.get()
+        data = await self.to_gateway.get()
+        if data is None:
+            raise ConnectionResetError
+        return data
+
+    def break_off(self) -> None:
+        """As a stream ends whose process was killed, behind what it sent."""
+        self.to_gateway.put_nowait(None)
 
     async def write(self, data: bytes) -> None:
         if not self.reading.is_set():

@@ -12,7 +12,7 @@ import pytest
 from hoopd.domain.errors import LimitExceeded, Unavailable
 from hoopd.domain.events import Event, StatementFinished, StatementStarted
 from hoopd.pgwire.framing import encode
-from hoopd.pgwire.frontend import SYNC, make_execute, make_parse, make_query
+from hoopd.pgwire.frontend import SYNC, make_bind, make_execute, make_parse, make_query
 from hoopd.recording.session import SessionRecord
 from hoopd.runtime import runner as runner_module
 from hoopd.runtime.judging import Judging
@@ -145,6 +145,37 @@ async def test_a_client_that_goes_away_in_a_hold_withdraws_its_request(things: s
             client.send(make_query(b"delete from things"))
             request = await client.pipe.held()
         assert (await gateway.services.broker.show(request, person())).state == "cancelled"
+
+
+async def test_a_client_that_closes_its_sending_side_is_answered_first(things: str) -> None:
+    """As PostgreSQL does: the end of the input is taken in its turn."""
+    async with bench(things, EVERYTHING) as gateway:
+        client = gateway.connect()
+        await client.sign_in(database=gateway.target.connection.database)
+        client.send(make_query(b"insert into things select 1, 'a' from generate_series(1, 300000) having count(*) > 0"))
+        client.send(make_parse("", b"select name from things"), make_bind("", ""), make_execute(""), SYNC)
+        client.send(b"")
+        assert await client.until() == ["C INSERT 0 1", "Z I"]
+        assert await client.until() == ["1", "2", "D a", "C SELECT 1", "Z I"]
+        ended = await client.ended()
+        assert (ended.cause, ended.message) == ("client", "the client ended the session")
+        assert (await gateway.events(client.pipe.session))[-2:] == ["finished", "session_ended"]
+
+
+async def test_a_stream_that_breaks_does_not_wait_for_what_runs(things: str) -> None:
+    """Not even when the client had closed its side before."""
+    async with bench(things, EVERYTHING) as gateway:
+        for before in ((), (b"",)):
+            client = gateway.connect()
+            await client.sign_in(database=gateway.target.connection.database)
+            with psycopg.connect(things) as other:
+                other.execute("lock table things")
+                client.send(make_query(b"insert into things values (9, 'z')"))
+                for data in before:
+                    client.send(data)
+                client.pipe.break_off()
+                ended = await client.ended()
+            assert (ended.cause, ended.message) == ("client", "the client went away")
 
 
 async def test_a_stream_that_breaks_ends_the_record_too(things: str) -> None:

@@ -26,6 +26,24 @@ def test_an_unknown_message_ends_the_session() -> None:
         assert said[-1] == "end client"
 
 
+def test_an_end_of_the_clients_input_is_taken_in_its_turn() -> None:
+    """As PostgreSQL does with a socket that is closed on one side: what came before it is answered."""
+    with Play() as play:
+        play.client(query("select 1"), query("select 2")).event(events.ClientClosed())
+        assert play.said() == ["judge select 1"]
+        play.judged(verdict(facts("select 1"))).skip().server(complete("SELECT 1"), ready())
+        assert play.said()[-3:] == ["client C SELECT 1", "client Z I", "judge select 2"]
+        play.judged(verdict(facts("select 2"))).skip().server(complete("SELECT 1"), ready())
+        assert play.said()[-2:] == ["client Z I", "end client"]
+
+
+def test_a_stream_that_breaks_pre_empts_what_came_before_it() -> None:
+    with Play() as play:
+        play.client(query("select 1"), query("select 2")).event(events.ClientClosed()).skip()
+        play.event(events.ClientGone())
+        assert play.said() == ["end client"]
+
+
 def test_nothing_follows_the_end() -> None:
     with Play() as play:
         play.event(events.EndAsked("gateway", "57P01", "stopping"))

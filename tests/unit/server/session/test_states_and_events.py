@@ -129,6 +129,7 @@ def answer(phase: Phase, wanted: tuple[Phase, ...], play: Play) -> int:
 def event_of(name: str, phase: Phase, play: Play) -> events.Event:
     ticket = lambda *wanted: answer(phase, wanted, play)  # noqa: E731
     made: dict[str, Callable[[], events.Event]] = {
+        "ClientClosed": events.ClientClosed,
         "ClientGone": events.ClientGone,
         "ServerGone": lambda: events.ServerGone("lost"),
         "Judged": lambda: events.Judged(ticket(Phase.judging, Phase.releasing), HELD),
@@ -218,6 +219,7 @@ TABLE = {
     "server s": "end 08P01",
     "server t": "end 08P01",
     "server v": "end 08P01",
+    "ClientClosed": "queued; ready copying raising holding releasing consuming: end -",
     "ClientGone": "end -",
     "ServerGone": "end 08006",
     "Judged": "nothing; judging: raising; releasing: consuming",
