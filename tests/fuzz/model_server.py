@@ -303,6 +303,8 @@ class ModelServer:
         if "plant()" in text:
             self._plant()
         value = SECRET if text.startswith("select card") else self.effective_path if text.startswith("show") else "v"
+        if text == "show client_min_messages":
+            value = "notice"
         if text == "show role":
             value = "none"
         one = text.startswith("show") or "from" not in text

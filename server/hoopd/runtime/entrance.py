@@ -24,6 +24,7 @@ PASSED_ON = frozenset(
     {
         "application_name",
         "bytea_output",
+        "client_min_messages",
         "datestyle",
         "default_transaction_deferrable",
         "default_transaction_isolation",

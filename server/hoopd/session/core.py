@@ -92,6 +92,10 @@ class Core:
     savepoints: list[Savepoint] = field(default_factory=list)
     rolled_back: bool = False
     serials: int = 0
+    notice_level: str = "notice"
+    """``client_min_messages``, which the gateway's own notices obey. No verdict hangs on it: not part of ``state``."""
+    notice_level_local: bool = False
+    """The end of this transaction may change it back."""
     policy_version: PolicyVersion | None = None
     tickets: int = 0
     numbers: int = 0

@@ -19,6 +19,7 @@ from hoopd.pgwire.framing import Frame
 from hoopd.session import names
 from hoopd.session.core import Core, Work
 from hoopd.session.parameters import digest_of, params_of
+from hoopd.session.readback import NOTICES
 from hoopd.session.refusal import denial, error, refuse_extended, refuse_work
 from hoopd.session.results import UnplannedResult
 from hoopd.session.state import Move
@@ -286,9 +287,11 @@ def _note_run(core: Core, facts: Facts) -> None:
         core.barrier_ahead = True
         core.read_back_due = True
         core.set_state(settings_local=True)
+    if Effect.session in facts.effects and any(a.name == NOTICES for a in facts.accesses):
+        core.barrier_ahead = core.read_back_due = core.notice_level_local = True
     if Effect.transaction in facts.effects:
         core.barrier_ahead = True
-        core.read_back_due = core.read_back_due or core.state.settings_local
+        core.read_back_due = core.read_back_due or core.state.settings_local or core.notice_level_local
     if facts.runs_at_parse and Effect.write in facts.effects:
         note_checks(core)  # domains of the columns that are written
     if Effect.opaque in facts.effects:

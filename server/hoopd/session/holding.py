@@ -173,6 +173,9 @@ def _refusal_of(work: Work, event: Settled) -> ErrorFields:
 
 
 def _notice(core: Core, message: str, detail: str) -> None:
+    """Between messages of the server's, which come whole; not to a client that wants no notices."""
+    if core.notice_level in ("warning", "error"):
+        return
     core.to_client(backend.make_notice(ErrorFields("NOTICE", "00000", message, detail=detail)))
 
 

@@ -11,7 +11,8 @@ from hoopd.session.core import Core
 from hoopd.session.state import Move, Phase
 from hoopd.session.tables import OWN_PREFIX, ExpectSetting, ExpectSync
 
-SETTINGS = ("search_path", "role")
+NOTICES = "client_min_messages"
+SETTINGS = (NOTICES, "search_path", "role")
 _NAME = OWN_PREFIX + "show"
 
 
@@ -46,7 +47,10 @@ def learned(core: Core, expect: ExpectSetting) -> None:
     if expect.value is None:
         core.end("gateway", f"the session's {expect.setting} could not be read back", sqlstate="XX000")
         return
-    core.set_state(**{expect.setting: expect.value})
+    if expect.setting == NOTICES:
+        core.notice_level = expect.value
+    else:
+        core.set_state(**{expect.setting: expect.value})
     if not core.expected and core.phase is Phase.reading_back:
         _finished(core)
 
@@ -62,6 +66,8 @@ def done(core: Core) -> None:
 
 def _finished(core: Core) -> None:
     core.read_back_due = False
+    if core.state.transaction == "I" and not core.unsynced:
+        core.notice_level_local = False
     if core.state.transaction == "I" and not core.unsynced:
         core.set_state(settings_local=False)
     core.go(Move.was_read)

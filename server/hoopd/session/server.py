@@ -224,7 +224,7 @@ def _sync(core: Core, head: ExpectSync, frame: Frame) -> bool:
 def _ready(core: Core, head: ExpectQuery | ExpectSync, frame: Frame) -> None:
     status = backend.read_ready(frame.body)
     core.expected.popleft()
-    if status == "I" and core.state.settings_local:
+    if status == "I" and (core.state.settings_local or core.notice_level_local):
         core.read_back_due = True  # SET LOCAL, or a SET before an error, has ended with the transaction
     core.set_state(transaction=status)
     own = isinstance(head, ExpectSync) and head.own

@@ -323,3 +323,37 @@ async def test_a_cursor_that_code_put_in_a_portals_place_is_not_read(things: str
         lines = await client.until()
         assert lines[0].startswith('E ERROR 34000 portal "p1" cannot be trusted any more')
         assert lines[1:] == ["Z E"]
+
+
+async def test_the_gateways_notices_obey_client_min_messages(things: str) -> None:
+    """Set, set back by the end of a transaction, and as the database's own default."""
+    with psycopg.connect(things, autocommit=True) as connection:
+        connection.execute("alter role current_user set client_min_messages = warning")
+    try:
+        async with bench(things) as gateway, gateway.client() as client:
+            assert await _notices(gateway, client) == []
+            await client.query("set client_min_messages = notice")
+            assert len(await _notices(gateway, client)) == 1
+            for sql in ("begin", "set local client_min_messages = error", "rollback"):
+                await client.query(sql)
+            assert len(await _notices(gateway, client)) == 1
+            await client.query("select set_config('client_min_messages', 'error', false)")
+            assert await _notices(gateway, client) == []
+        async with bench(things) as gateway, gateway.client(options="-c client_min_messages=notice") as client:
+            assert len(await _notices(gateway, client)) == 1
+            await client.query("reset all")
+            assert len(await _notices(gateway, client)) == 1
+            await client.query("set client_min_messages = default")
+            client.send(make_parse("", b"set client_min_messages = error"), make_bind("", ""), make_execute(""))
+            assert await _notices(gateway, client) == []
+    finally:
+        with psycopg.connect(things, autocommit=True) as connection:
+            connection.execute("alter role current_user reset client_min_messages")
+
+
+async def _notices(gateway: Bench, client: Client) -> list[str]:
+    """What a client hears of a hold that it cancels."""
+    client.send(make_parse("", b"delete from things"), make_bind("", ""), make_execute(""), SYNC)
+    await client.pipe.held()
+    await _cancel(gateway, person(), client.pid, client.secret)
+    return [line for line in await client.until() if line.startswith("N")]

@@ -92,8 +92,8 @@ class Play:
     def settled(self, state: RequestState, *words: Word) -> Self:
         return self.event(events.Settled(self.ticket, state, words, ""))
 
-    def read_back(self, path: str = "public", role: str = "none") -> Self:
-        for value in (path, role):
+    def read_back(self, path: str = "public", role: str = "none", notices: str = "notice") -> Self:
+        for value in (notices, path, role):
             self.server(encode("1"), encode("2"), row(value), complete("SHOW"), encode("3"), encode("3"))
         return self
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from hoopd.domain.decision import Outcome
 from hoopd.domain.request import RequestState, Reviewer, Verdict, Word
 from hoopd.session import events
-from hoopd.sql.facts import Effect
+from hoopd.sql.facts import Effect, ObjectAccess, ObjectKind
 from tests.unit.server.session.play import (
     BIND_COMPLETE,
+    NO_DATA,
     PARSE_COMPLETE,
     SYNC,
     Play,
@@ -31,6 +34,8 @@ from tests.unit.server.session.play import (
 
 DELETE = facts("delete from t", "delete", effects=frozenset({Effect.write}))
 HELD = verdict(DELETE, outcome=Outcome.review)
+SETTING = ObjectAccess(Effect.session, ObjectKind.setting, None, "client_min_messages")
+SETS = facts("set client_min_messages = x", "set", effects=frozenset({Effect.session}), accesses=(SETTING,))
 BOB = Reviewer("iss", "bob", "bob@example.com", frozenset({"dba"}))
 NO = Word(Verdict.reject, BOB, "not today", datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -65,6 +70,60 @@ def test_a_reminder_is_a_notice() -> None:
         _held(play)
         play.event(events.Reminded(play.ticket, ("dba",), 225))
         assert play.said() == ["client N 00000 still held as r-1, waiting for dba"]
+
+
+@pytest.mark.parametrize("level", ["warning", "error"])
+def test_a_client_that_wants_no_notices_gets_none(level: str) -> None:
+    """The side band still tells, and the statement is held all the same."""
+    with Play() as play:
+        _sets_notices(play, level)
+        play.client(query("delete from t")).skip().judged(HELD).skip()
+        play.raised()
+        assert play.said() == ["record RequestRaised", "tell held"]
+        play.event(events.Reminded(play.ticket, ("dba",), 225))
+        assert play.said() == []
+
+
+@pytest.mark.parametrize("level", ["debug5", "debug", "log", "info", "notice"])
+def test_a_client_that_wants_notices_gets_them(level: str) -> None:
+    with Play() as play:
+        _sets_notices(play, level)
+        play.client(query("delete from t")).skip().judged(HELD).skip()
+        play.raised()
+        assert "client N 00000 held as r-1, waiting for dba" in play.said()
+
+
+def test_a_level_of_notices_that_ends_with_its_transaction_is_read_back() -> None:
+    with Play() as play:
+        _ends(play, "begin", "BEGIN", "T")
+        _sets_notices(play, "error", status="T")
+        _ends(play, "rollback", "ROLLBACK", "I")
+        play.read_back().server(ready()).skip()
+        play.client(query("delete from t")).skip().judged(HELD).skip()
+        play.raised()
+        assert "client N 00000 held as r-1, waiting for dba" in play.said()
+
+
+def test_a_level_of_notices_set_earlier_in_the_pipeline_counts() -> None:
+    """What follows it waits until it is read back."""
+    with Play() as play:
+        play.client(parse(SETS.sql), bind(), execute(""), parse("delete from t", "d")).skip()
+        play.judged(verdict(SETS)).server(PARSE_COMPLETE, parameters(), NO_DATA).skip()
+        play.judged(verdict(SETS)).skip().server(BIND_COMPLETE, complete("SET"))
+        assert not [line for line in play.said() if line.startswith("judge")]
+        play.read_back(notices="error")
+        assert play.said() == ["judge delete from t"]
+        assert play.machine._core.notice_level == "error"
+
+
+def _sets_notices(play: Play, level: str, status: str = "I") -> None:
+    play.client(query(SETS.sql)).judged(verdict(SETS)).server(complete("SET"), ready(status)).skip()
+    play.read_back(notices=level).server(ready(status)).skip()
+
+
+def _ends(play: Play, sql: str, tag: str, status: str) -> None:
+    done = verdict(facts(sql, sql, effects=frozenset({Effect.transaction})))
+    play.client(query(sql)).judged(done).server(complete(tag), ready(status)).skip()
 
 
 def test_a_rejection_reaches_the_client_with_the_reviewers_words() -> None:
@@ -154,6 +213,22 @@ def test_a_client_that_vanishes_withdraws_its_request() -> None:
         said = play.said()
         assert said[0] == "withdraw"
         assert said[-1] == "end client"
+
+
+def test_an_end_of_the_clients_input_behind_the_hold_withdraws_it() -> None:
+    with Play() as play:
+        _held(play)
+        play.client(query("select 1")).event(events.ClientClosed())
+        said = play.said()
+        assert said[0] == "withdraw"
+        assert said[-1] == "end client"
+
+
+def test_what_would_be_held_with_the_end_of_the_input_behind_it_asks_nobody() -> None:
+    with Play() as play:
+        play.client(query("delete from t")).event(events.ClientClosed()).skip()
+        play.judged(HELD)
+        assert play.said() == ["record StatementDecided", "record StatementFinished cancelled", "end client"]
 
 
 def test_a_terminate_queued_behind_the_hold_withdraws_it() -> None:
