@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from hoopd.domain.ids import PolicyVersion
+from hoopd.domain.limits import NO_LIMITS, Limits
 
 
 class Outcome(StrEnum):
@@ -49,7 +50,7 @@ class Decision:
 
     ``rules`` are the names of the rules that decided (built-in ones start with ``built-in:``);
     ``message`` is for the person who asked, present on a deny; ``review`` is present on a review only.
-    ``sqlstate`` is what the client is given on a deny.
+    ``sqlstate`` is what the client is given on a deny. ``limits`` bound what is allowed or approved.
     """
 
     outcome: Outcome
@@ -59,3 +60,4 @@ class Decision:
     hint: str | None = None
     review: ReviewTerms | None = None
     sqlstate: str = "42501"
+    limits: Limits = NO_LIMITS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from hoopd.domain.decision import Outcome
-from hoopd.policy.model import Labels, Mask, Match, Policy, Review, Rule, nearest
+from hoopd.policy.model import Bounds, Labels, Mask, Match, Policy, Review, Rule, nearest
 from hoopd.policy.problems import Path
 
 Finding = tuple[Path, str]
@@ -25,6 +25,7 @@ def findings(policy: Policy, connections: Collection[str] | None = None) -> Iter
     for number, mask in enumerate(policy.masks):
         yield from _mask(mask, ("masks", number), policy.reviewers)
         yield from _connections(mask, ("masks", number, "connections"), connections)
+    yield from _limits(policy.limits, ("limits",))
     if policy.reviewers is not None:
         yield from _review(policy.reviewers, ("reviewers",))
     if policy.default is Outcome.review and policy.reviewers is None:
@@ -50,9 +51,17 @@ def _rule(rule: Rule, path: Path, reviewers: Review | None) -> Iterator[Finding]
         yield from _review(rule.review, (*path, "then", *(["connect"] if rule.connects else []), "review"))
     elif rule.outcome is Outcome.review and reviewers is None:
         yield (*path, "then"), "a bare `review` needs `reviewers` at the top of the file, or terms of its own here"
+    if rule.limits is not None and (rule.connects or rule.outcome is Outcome.deny):
+        yield (*path, "limits"), "`limits` bound statements that run, and by this rule none does: take them out"
+    yield from _limits(rule.limits, (*path, "limits"))
     people = rule.match.principals
     if people is not None and people.users is None and people.groups is None:
         yield (*path, "match", "principals"), "`principals` is empty: name `users` or `groups`, or leave it out"
+
+
+def _limits(limits: Bounds | None, path: Path) -> Iterator[Finding]:
+    if limits is not None and not limits.limits:
+        yield path, "`limits` is empty: name `rows`, `bytes`, `changed_rows` or `statement_timeout`, or leave it out"
 
 
 def _review(review: Review, path: Path) -> Iterator[Finding]:

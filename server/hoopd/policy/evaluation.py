@@ -9,9 +9,11 @@ writes of one table to review does not open the reading of another. Nothing here
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from hoopd.domain.decision import Decision, Outcome, ReviewTerms
 from hoopd.domain.ids import PolicyVersion
+from hoopd.domain.limits import least
 from hoopd.domain.mask import MaskRule
 from hoopd.policy.matching import (
     Circumstances,
@@ -40,7 +42,7 @@ def evaluate(
 ) -> tuple[Decision, ...]:
     """One decision for each statement of a batch, in its order. Of the batch as a whole, see ``strictest``."""
     applying = [rule for rule in policy.rules if not rule.connects and fits_circumstances(rule.match, circumstances)]
-    return tuple(_statement(policy, version, applying, facts) for facts in batch)
+    return tuple(_bounded(_statement(policy, version, applying, facts), policy, applying, facts) for facts in batch)
 
 
 def connect_decision(policy: Policy, version: PolicyVersion, circumstances: Circumstances) -> Decision:
@@ -65,11 +67,12 @@ def strictest(decisions: Iterable[Decision]) -> Decision:
         raise ValueError("no decision to choose from")
     outcome = max((decision.outcome for decision in every), key=lambda outcome: outcome.strictness)
     deciding = [decision for decision in every if decision.outcome is outcome]
+    limits = least(decision.limits for decision in every)
     if outcome is Outcome.deny:
         return deciding[0]
     rules = tuple(sorted({rule for decision in deciding for rule in decision.rules}))
     terms = [decision.review for decision in deciding if decision.review is not None]
-    return Decision(outcome, rules, deciding[0].policy_version, review=merged(terms) if terms else None)
+    return Decision(outcome, rules, deciding[0].policy_version, review=merged(terms) if terms else None, limits=limits)
 
 
 def masks_in_force(policy: Policy, circumstances: Circumstances) -> tuple[MaskRule, ...]:
@@ -140,6 +143,16 @@ def _statement(policy: Policy, version: PolicyVersion, rules: Sequence[Rule], fa
     if found is not None:
         return strictest([found, *decided])
     return decided[0] if decided else Decision(Outcome.allow, _covering(allowing, wanted), version)
+
+
+def _bounded(decision: Decision, policy: Policy, rules: Sequence[Rule], facts: Facts) -> Decision:
+    """With the least of the policy's limits and those of every rule that possibly fits, whatever each says."""
+    bounds = [rule for rule in rules if rule.bounds]
+    if decision.outcome is Outcome.deny or facts.harmless or not (bounds or policy.bounds):
+        return decision
+    wanted = needs(facts)
+    fitting = [r.bounds for r in bounds if fits_statement(r.match, facts, surely=False) and any_fits(r.match, wanted)]
+    return replace(decision, limits=least([policy.bounds, *fitting]))
 
 
 def _by_rules(policy: Policy, version: PolicyVersion, rules: Sequence[Rule]) -> Decision | None:

@@ -14,12 +14,14 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from hoopd.domain.decision import Outcome
+from hoopd.domain.limits import NO_LIMITS, Limits
 from hoopd.domain.mask import ColumnMask, MaskKind
-from hoopd.policy.values import ColumnPattern, Duration, Kind, Name, ObjectPattern, Text
+from hoopd.policy.values import ColumnPattern, Duration, Kind, Name, ObjectPattern, Size, Text
 from hoopd.sql.facts import Effect, Predicate
 
 MAX_RULES = 500
 MAX_ENTRIES = 200
+MOST = 10**12
 DEFAULT_HOLD = timedelta(minutes=4)
 DEFAULT_EXPIRES = timedelta(minutes=30)
 
@@ -144,12 +146,30 @@ Then = Annotated[
 ]
 
 
+class Bounds(Strict):
+    """What bounds a statement that runs. Of several, the least counts."""
+
+    rows: Annotated[int | None, Field(ge=1, le=MOST, description="Rows of one answer.")] = None
+    bytes: Annotated[Size | None, Field(description="Bytes of one answer's rows.")] = None
+    changed_rows: Annotated[int | None, Field(ge=1, le=MOST, description="Rows that one statement changes.")] = None
+    statement_timeout: Annotated[Duration | None, Field(description="How long one statement may run.")] = None
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.rows, self.bytes, self.changed_rows, self.statement_timeout)
+
+
 class Rule(Strict):
     """When the selectors fit, what follows."""
 
     name: Name
     match: Match = Match()
     then: Then
+    limits: Annotated[Bounds | None, Field(description="Of each statement that the rule fits.")] = None
+
+    @property
+    def bounds(self) -> Limits:
+        return self.limits.limits if self.limits is not None else NO_LIMITS
 
     @property
     def connects(self) -> bool:
@@ -246,3 +266,8 @@ class Policy(Strict):
     ] = None
     rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = ()
     masks: Annotated[tuple[Mask, ...], Field(max_length=MAX_RULES)] = ()
+    limits: Annotated[Bounds | None, Field(description="Of each statement, whatever the rules say of it.")] = None
+
+    @property
+    def bounds(self) -> Limits:
+        return self.limits.limits if self.limits is not None else NO_LIMITS

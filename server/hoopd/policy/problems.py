@@ -16,11 +16,11 @@ from hoopd.policy.nodes import Mapped, Node, Place, Scalar, locate, plain
 Path = tuple[str | int, ...]
 
 NOT_YET: Mapping[str, frozenset[str]] = {
-    "": frozenset({"limits", "timezone"}),
+    "": frozenset({"timezone"}),
     "match": frozenset({"if", "rows", "client", "application", "columns", "functions"}),
     "review": frozenset({"detach", "scope"}),
     "reviewers": frozenset({"detach", "scope"}),
-    "rules": frozenset({"limits", "timezone", "if"}),
+    "rules": frozenset({"timezone", "if"}),
     "masks": frozenset({"if", "rows"}),
     "with": frozenset({"range"}),
     "connections": frozenset({"hosts"}),
@@ -38,6 +38,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "masks": model.Mask,
     "match": model.Match,
     "review": model.Review,
+    "limits": model.Bounds,
     "reviewers": model.Review,
     "all": model.Seat,
     "principals": model.People,

@@ -20,6 +20,10 @@ MAX_NAME = 100
 MAX_TEXT = 500
 LONGEST = timedelta(days=7)
 
+LARGEST = 2**50
+
+_SIZE = r"([0-9]{1,7})(KiB|MiB|GiB)"
+_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _DURATION = r"(?=[0-9])(?:([0-9]{1,3})d)?(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,6})s)?"
 _NO_TEXT = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -39,6 +43,17 @@ def parse_duration(value: object) -> timedelta:
     if not timedelta(seconds=1) <= duration <= LONGEST:
         raise wrong("a duration is at least 1s and at most 7d")
     return duration
+
+
+def parse_size(value: object) -> int:
+    """``65536``, ``64KiB``, ``64MiB`` or ``1GiB``: bytes, at least one."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST:
+        return value
+    found = re.fullmatch(_SIZE, value) if isinstance(value, str) else None
+    size = int(found[1]) * _UNITS[found[2]] if found else 0
+    if not 0 < size <= LARGEST:
+        raise wrong("a size is a number of bytes, or written such as `512KiB`, `64MiB` or `1GiB`")
+    return size
 
 
 def _visible(text: str) -> str:
@@ -94,6 +109,16 @@ Duration = Annotated[
     timedelta,
     PlainValidator(parse_duration),
     text_schema("Such as 30s, 4m, 1h30m or 2d.", pattern=f"^{_DURATION}$"),
+]
+Size = Annotated[
+    int,
+    PlainValidator(parse_size),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^{_SIZE}$"}],
+            "description": "Bytes, such as 65536, 512KiB, 64MiB or 1GiB.",
+        }
+    ),
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME), AfterValidator(_visible)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_visible)]

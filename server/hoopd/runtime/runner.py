@@ -73,6 +73,7 @@ class SessionRunner:
         self._to_client = bytearray()
         self._to_server = bytearray()
         self._started: dict[StatementNo, float] = {}
+        self._timers: dict[StatementNo, asyncio.TimerHandle] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._cancelling = False
         self._cancel_again = False
@@ -107,6 +108,8 @@ class SessionRunner:
                 self._to_client += backend.make_error(ErrorFields("FATAL", "XX000", self.message))
             self._parts.database.close()
             self._end_record()
+            for number in list(self._timers):
+                self._stop_timer(number)
             await self._parts.holds.abandon(self.message)
             await self._say_goodbye()
 
@@ -290,6 +293,10 @@ class SessionRunner:
                     tasks.create_task(self._cancel())
             case commands.CatalogChanged():
                 self._parts.catalog_changed()
+            case commands.Time(statement=number, seconds=seconds):
+                self._stop_timer(number)
+                loop = asyncio.get_running_loop()
+                self._timers[number] = loop.call_later(seconds, self.post, events.TimeUp(number))
             case _:
                 raise AssertionError(command)
 
@@ -345,6 +352,7 @@ class SessionRunner:
             case StatementStarted(statement=number):
                 self._started[number] = clock.monotonic()
             case StatementFinished(statement=number):
+                self._stop_timer(number)
                 began = self._started.pop(number, None)
                 event = replace(event, duration_ms=(clock.monotonic() - began) * 1000 if began is not None else 0.0)
         try:
@@ -352,6 +360,11 @@ class SessionRunner:
         except (Unavailable, LimitExceeded) as problem:
             self._refuse_unrecorded(problem)
         self._metrics.saw(event)
+
+    def _stop_timer(self, number: StatementNo) -> None:
+        timer = self._timers.pop(number, None)
+        if timer is not None:
+            timer.cancel()
 
     def _refuse_unrecorded(self, problem: HoopError) -> None:
         """What cannot be recorded does not run: nothing that was asked for after it is carried out."""

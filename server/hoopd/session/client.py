@@ -10,7 +10,7 @@ from hoopd.masking.placeholders import refusal
 from hoopd.pgwire import frontend
 from hoopd.pgwire.errors import WireError
 from hoopd.pgwire.framing import Frame
-from hoopd.session import copying, extended, holding, names
+from hoopd.session import bounding, copying, extended, holding, names
 from hoopd.session.core import Core, Work
 from hoopd.session.events import Judged, JudgingFailed
 from hoopd.session.refusal import denial, error, refuse_extended, refuse_query, refuse_work
@@ -57,10 +57,12 @@ def refuse_frame(core: Core, frame: Frame, problem: WireError) -> None:
 
 
 def _must_drain(core: Core, frame: Frame) -> bool:
-    """A Query never overtakes, and nothing is judged while something before it may change what it means."""
+    """A Query never overtakes; nothing is judged while something before it may change what it means, and nothing that
+    could commit goes out while something before it may be past a limit.
+    """
     if not core.expected or core.skipping:
         return False
-    return frame.kind in "QF" or (frame.kind in "PBD" and core.barrier_ahead)
+    return frame.kind in "QF" or (frame.kind in "PBD" and core.barrier_ahead) or bounding.waits(core, frame)
 
 
 def _query(core: Core, frame: Frame) -> None:
@@ -155,17 +157,26 @@ def run(core: Core, work: Work) -> None:
     if work.bind is not None:
         extended.send_bind(core, work)
         return
+    if bounding.needs_transaction(core, work):
+        bounding.begin(core, work)
+        return
+    send_query(core, work)
+    core.go(Move.send_query)
+
+
+def send_query(core: Core, work: Work, *, own: bool = False) -> None:
+    """Send the client's Query. ``own``: inside a transaction of the gateway's own, which has begun."""
     assert work.verdict is not None
-    expect = ExpectQuery()
+    expect = ExpectQuery(own=own)
     for number, judged_statement in zip(work.numbers, work.verdict.statements, strict=True):
         expect.running.append(core.start(number, judged_statement, work.request))
     extended.note_effects(core, [s.facts for s in work.verdict.statements])
     core.statements.pop("", None)
     core.expected.append(expect)
     core.to_server(work.frame.data)
+    bounding.time(core, expect.running[0] if expect.running else None)
     core.unsynced = False
     core.work = None
-    core.go(Move.send_query)
 
 
 def _sync(core: Core, frame: Frame) -> None:

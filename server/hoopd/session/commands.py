@@ -81,6 +81,14 @@ class CancelServer:
 
 
 @dataclass(frozen=True, slots=True)
+class Time:
+    """Say ``TimeUp`` when ``seconds`` have passed, unless the statement has ended by then."""
+
+    statement: StatementNo
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogChanged:
     """DDL has completed: what was read of the catalog is old."""
 
@@ -115,6 +123,7 @@ Command = (
     | Finish
     | Record
     | CancelServer
+    | Time
     | CatalogChanged
     | Tell
     | End

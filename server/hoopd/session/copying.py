@@ -10,6 +10,7 @@ from __future__ import annotations
 from hoopd.pgwire import backend, frontend
 from hoopd.pgwire.errors import ErrorFields
 from hoopd.pgwire.framing import Frame
+from hoopd.session import bounding
 from hoopd.session.copy_data import APPROVED_BYTES, APPROVED_ROWS, BinaryTuples, Copied, Lines
 from hoopd.session.core import Core
 from hoopd.session.refusal import error
@@ -49,6 +50,10 @@ def outgoing(core: Core, running: Running, frame: Frame) -> bool:
     copied = running.copied
     if copied is None or copied.incoming:
         return False
+    if running.row_limited and frame.kind == "d" and bounding.cut(core, running, len(frame.body)):
+        return True
+    if running.over is not None:
+        return True
     if frame.kind == "d":
         copied.take(frame.body)
         running.relay.copied_row(frame.body, binary=copied.binary)

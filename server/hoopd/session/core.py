@@ -85,6 +85,10 @@ class Core:
     skipping: bool = False
     unsynced: bool = False
     barrier_ahead: bool = False
+    limited_ahead: bool = False
+    """Something that the policy limits was sent, and its end is not seen."""
+    only_read: bool = True
+    """Nothing but reads was sent since the server was last ready."""
     read_back_due: bool = False
     masking: bool = False
     names_doubted: bool = False

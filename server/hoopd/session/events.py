@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from hoopd.domain.ids import RequestId
+from hoopd.domain.ids import RequestId, StatementNo
 from hoopd.domain.request import RequestState, Word
 from hoopd.pgwire.framing import Frame
 from hoopd.session.judgement import Verdict
@@ -96,6 +96,13 @@ class CancelAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeUp:
+    """A statement has run as long as it may."""
+
+    statement: StatementNo
+
+
+@dataclass(frozen=True, slots=True)
 class EndAsked:
     """The session must end: token expired, gateway stopping, a limit."""
 
@@ -117,5 +124,6 @@ Event = (
     | Settled
     | Consumed
     | CancelAsked
+    | TimeUp
     | EndAsked
 )

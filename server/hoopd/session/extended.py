@@ -12,11 +12,12 @@ from dataclasses import replace
 
 from hoopd.domain.decision import Outcome
 from hoopd.domain.events import StatementOutcome, StatementPrepared
+from hoopd.domain.limits import least
 from hoopd.pgwire import frontend
 from hoopd.pgwire.backend import Field
 from hoopd.pgwire.errors import ErrorFields, WireError
 from hoopd.pgwire.framing import Frame
-from hoopd.session import names
+from hoopd.session import bounding, limits, names
 from hoopd.session.core import Core, Work
 from hoopd.session.parameters import digest_of, params_of
 from hoopd.session.readback import NOTICES
@@ -272,6 +273,7 @@ def _replace_unnamed(core: Core, portal: Portal) -> None:
 def note_effects(core: Core, batch: Sequence[Facts]) -> None:
     """Remember what has to be read back, or waited for, once this has completed."""
     for facts in batch:
+        core.only_read = core.only_read and limits.only_reads(facts)
         if facts.prepares is not None:
             core.barrier_ahead = True
             if facts.runs_at_parse:
@@ -371,9 +373,9 @@ def judged_execute(core: Core, work: Work) -> None:
         changed = "the policy has changed since this portal was bound: bind the statement again"
         refuse_work(core, error("42501", text or changed), StatementOutcome.denied)
         return
-    portal.running.judged = replace(
-        before, decision=replace(before.decision, policy_version=now.decision.policy_version)
-    )
+    bounds = least([before.decision.limits, now.decision.limits])
+    decision = replace(before.decision, policy_version=now.decision.policy_version, limits=bounds)
+    portal.running.judged = replace(before, decision=decision)
     core.work = None
     core.go(Move.pass_on)
     _send_execute(core, work.frame, portal)
@@ -382,6 +384,7 @@ def judged_execute(core: Core, work: Work) -> None:
 def _send_execute(core: Core, frame: Frame, portal: Portal) -> None:
     if portal.running is not None:
         note_effects(core, [portal.running.judged.facts])
+        bounding.note_execute(core, portal.running)
         portal.doubtful = False  # by its own code, which is what was judged
     core.expected.append(ExpectExecute(portal))
     core.to_server(frame.data)

@@ -17,6 +17,7 @@ from hoopd.masking.plan import MaskPlan, plan
 from hoopd.policy.evaluation import evaluate, mask_decision, masks_in_force, strictest
 from hoopd.policy.matching import Circumstances
 from hoopd.policy.model import Policy
+from hoopd.session import limits
 from hoopd.session.copy_data import APPROVED_BYTES, APPROVED_ROWS
 from hoopd.sql.analysis import analyse
 from hoopd.sql.catalog import Catalog
@@ -58,8 +59,13 @@ class JudgedStatement:
             accesses=tuple(str(access) for access in facts.accesses),
             functions=tuple(f"{f.schema}.{f.name}" if f.schema else f.name for f in facts.functions if not f.trusted),
             predicate=facts.predicate.value if facts.predicate else None,
-            notes=(UNSEEN,) if facts.copies is Copying.from_client else (),
+            notes=self._notes(),
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        bound = limits.bounded(self.facts, self.decision)
+        unseen = (UNSEEN,) if self.facts.copies is Copying.from_client else ()
+        return (*unseen, f"At most {bound} rows are changed: past that, nothing is kept.") if bound else unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,8 @@ class Verdict:
             and self.decision.outcome == other.decision.outcome
             and self.decision.rules == other.decision.rules
             and self.decision.review == other.decision.review
-            and [(s.facts, s.plan) for s in self.statements] == [(s.facts, s.plan) for s in other.statements]
+            and [(s.facts, s.plan, s.decision.limits) for s in self.statements]
+            == [(s.facts, s.plan, s.decision.limits) for s in other.statements]
         )
 
 
@@ -116,7 +123,7 @@ def judge(
         )
         for facts, decision, made in zip(batch, decisions, plans, strict=True)
     )
-    judged = _refuse_unjudgeable_order(judged, state)
+    judged = _refuse_unbounded(_refuse_unjudgeable_order(judged, state))
     if judged:
         decision = strictest([statement.decision for statement in judged])
     else:
@@ -203,6 +210,16 @@ def _refuse_unjudgeable_order(judged: tuple[JudgedStatement, ...], state: Sessio
         if statement.facts.barrier or (Effect.transaction in statement.facts.effects and state.settings_local):
             barrier = statement.facts.kind.replace("_", " ").upper()
     return tuple(made)
+
+
+def _refuse_unbounded(judged: tuple[JudgedStatement, ...]) -> tuple[JudgedStatement, ...]:
+    """What the policy's limits could not be held on is denied."""
+    found = limits.refusal([(one.facts, one.decision) for one in judged])
+    if found is None or any(one.decision.outcome is Outcome.deny for one in judged):
+        return judged
+    number, text = found
+    decision = replace(judged[number].decision, outcome=Outcome.deny, message=text, review=None, sqlstate="0A000")
+    return (*judged[:number], replace(judged[number], decision=decision), *judged[number + 1 :])
 
 
 def _identity(batch: Sequence[Facts], catalog: Catalog) -> tuple[str, ...]:

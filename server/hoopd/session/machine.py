@@ -15,7 +15,7 @@ from hoopd.domain.statement import SessionState
 from hoopd.masking.values import MaskContext
 from hoopd.pgwire.errors import WireError
 from hoopd.pgwire.framing import Frame
-from hoopd.session import client, holding, readback, server
+from hoopd.session import bounding, client, holding, readback, server
 from hoopd.session.commands import CancelServer, Command
 from hoopd.session.core import Core
 from hoopd.session.events import (
@@ -33,6 +33,7 @@ from hoopd.session.events import (
     ServerGone,
     ServerSent,
     Settled,
+    TimeUp,
 )
 from hoopd.session.names import SessionNames
 from hoopd.session.state import IllegalMove, Phase
@@ -171,6 +172,10 @@ def _cancel_asked(core: Core, event: CancelAsked) -> None:
         core.emit(CancelServer())
 
 
+def _time_up(core: Core, event: TimeUp) -> None:
+    bounding.timed_out(core, event.statement)
+
+
 def _end_asked(core: Core, event: EndAsked) -> None:
     holding.withdraw(core, event.message)
     core.end(event.cause, event.message, sqlstate=event.sqlstate)
@@ -189,5 +194,6 @@ _HANDLERS: dict[type[Event], Callable[[Core, Any], None]] = {
     Settled: _settled,
     Consumed: _consumed,
     CancelAsked: _cancel_asked,
+    TimeUp: _time_up,
     EndAsked: _end_asked,
 }

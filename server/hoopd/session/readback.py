@@ -33,7 +33,7 @@ def when_due(core: Core) -> None:
 
 def drained(core: Core) -> None:
     """In the middle of a pipeline: everything sent so far is answered, and no Sync of ours may come."""
-    core.barrier_ahead = False
+    core.barrier_ahead = core.limited_ahead = False
     if not core.read_back_due or core.state.transaction == "E":
         core.go(Move.drained)
         return

@@ -11,7 +11,7 @@ from hoopd.domain.events import StatementOutcome
 from hoopd.pgwire import backend
 from hoopd.pgwire.errors import ErrorFields, WireError, parse_error
 from hoopd.pgwire.framing import Frame
-from hoopd.session import copying, holding, names, readback, values
+from hoopd.session import bounding, client, copying, holding, names, readback, values
 from hoopd.session.commands import CatalogChanged
 from hoopd.session.core import Core
 from hoopd.session.results import UnplannedResult
@@ -23,12 +23,14 @@ from hoopd.session.tables import (
     ExpectDescription,
     Expected,
     ExpectExecute,
+    ExpectOwn,
     ExpectParse,
     ExpectParsedAnew,
     ExpectQuery,
     ExpectRefusal,
     ExpectSetting,
     ExpectSync,
+    OwnStep,
     Running,
 )
 
@@ -119,18 +121,21 @@ def _error(core: Core, frame: Frame) -> None:
         raise WireError("08P01", "the database sent an error that nobody asked for")
     core.rolled_back = core.rolled_back or core.state.transaction == "I"
     _pass_error(core, head, frame, fields)
-    if not isinstance(head, ExpectQuery):
+    if not isinstance(head, ExpectQuery | ExpectOwn):
         _skip_to_sync(core)
 
 
 def _pass_error(core: Core, head: Expected, frame: Frame, fields: ErrorFields) -> None:
+    if isinstance(head, ExpectOwn) and head.step is OwnStep.rollback:
+        return  # the client was told why before it was sent
+    if isinstance(head, ExpectQuery) and head.over is not None:
+        return
     refusal = getattr(head, "refusal", None) or (head.error if isinstance(head, ExpectRefusal) else None)
     if refusal is not None:
         core.to_client(backend.make_error(refusal))
         return
     running = _current(head)
-    own = running.copied.refusal if running is not None and running.copied is not None else None
-    shown = own or values.error(core, fields, running)
+    shown = _own_words(running, fields) or values.error(core, fields, running)
     core.to_client(frame.data if shown is None else backend.make_error(shown))
     if running is not None:
         told = shown or fields
@@ -142,13 +147,21 @@ def _pass_error(core: Core, head: Expected, frame: Frame, fields: ErrorFields) -
             core.finish(rest, StatementOutcome.error, message="not run: an earlier statement of the batch failed")
 
 
+def _own_words(running: Running | None, fields: ErrorFields) -> ErrorFields | None:
+    """What the gateway says in place of an error that it brought about."""
+    if running is None:
+        return None
+    refused = running.copied.refusal if running.copied is not None else None
+    return refused or running.over or (running.late if fields.sqlstate == "57014" else None)
+
+
 def _outcome_of(fields: ErrorFields) -> StatementOutcome:
     return StatementOutcome.cancelled if fields.sqlstate == "57014" else StatementOutcome.error
 
 
 def _current(head: Expected) -> Running | None:
     match head:
-        case ExpectQuery(running=running):
+        case ExpectQuery(running=running) | ExpectOwn(running=running):
             return next((r for r in running if not r.ended), None)
         case ExpectExecute(portal=portal) | ExpectBind(portal=portal):
             return portal.running
@@ -185,15 +198,17 @@ def _drop_waiting(core: Core) -> None:
 
 def _query(core: Core, head: ExpectQuery, frame: Frame) -> bool:
     running = _current(head)
+    if head.over is not None and frame.kind != "Z":
+        bounding.dropped(core, head, frame)
+        return True
     match frame.kind:
         case "T" if running is not None:
             running.relay.describe(backend.read_row_description(frame.body))
             core.to_client(frame.data)
         case "D" if running is not None:
-            core.to_client(running.relay.row(frame))
-            core.rows_due(running, last=False)
+            _row(core, running, frame)
         case "C" if running is not None:
-            _complete(core, running, frame)
+            _query_completes(core, head, running, frame)
         case "G" | "H" if running is not None:
             return copying.begun(core, running, frame)
         case "d" | "c" if running is not None:
@@ -201,10 +216,34 @@ def _query(core: Core, head: ExpectQuery, frame: Frame) -> bool:
         case "I":
             core.to_client(frame.data)
         case "Z":
-            _ready(core, head, frame)
+            _query_ready(core, head, frame)
         case _:
             return False
     return True
+
+
+def _query_ready(core: Core, head: ExpectQuery, frame: Frame) -> None:
+    if not (head.own or head.over) or bounding.query_ended(core, head, backend.read_ready(frame.body)):
+        _ready(core, head, frame)
+
+
+def _query_completes(core: Core, head: ExpectQuery, running: Running, frame: Frame) -> None:
+    over = bounding.over(running, frame)
+    if over is not None:
+        bounding.refuse_batch(core, head, running, over)
+    elif head.own and running is head.running[-1]:
+        names.completed(core, running, backend.read_command_tag(frame.body))
+        head.withheld = frame.data
+    else:
+        _complete(core, running, frame)
+        bounding.time(core, _current(head))
+
+
+def _row(core: Core, running: Running, frame: Frame) -> None:
+    if running.row_limited and bounding.cut(core, running, len(frame.body)):
+        return
+    core.to_client(running.relay.row(frame))
+    core.rows_due(running, last=False)
 
 
 def _complete(core: Core, running: Running, frame: Frame) -> None:
@@ -214,6 +253,20 @@ def _complete(core: Core, running: Running, frame: Frame) -> None:
     core.to_client(frame.data)
 
 
+def _own(core: Core, head: ExpectOwn, frame: Frame) -> bool:
+    if frame.kind != "Z":
+        return frame.kind == "C"
+    status = backend.read_ready(frame.body)
+    if head.step is not OwnStep.begin:
+        if bounding.own_ended(core, head, status):
+            _ready(core, head, frame)
+    elif (work := bounding.began(core, status)) is not None:
+        client.send_query(core, work, own=True)
+    elif status == "I":
+        _ready(core, head, frame)
+    return True
+
+
 def _sync(core: Core, head: ExpectSync, frame: Frame) -> bool:
     if frame.kind != "Z":
         return False
@@ -221,7 +274,7 @@ def _sync(core: Core, head: ExpectSync, frame: Frame) -> bool:
     return True
 
 
-def _ready(core: Core, head: ExpectQuery | ExpectSync, frame: Frame) -> None:
+def _ready(core: Core, head: ExpectQuery | ExpectOwn | ExpectSync, frame: Frame) -> None:
     status = backend.read_ready(frame.body)
     core.expected.popleft()
     if status == "I" and (core.state.settings_local or core.notice_level_local):
@@ -236,7 +289,8 @@ def _ready(core: Core, head: ExpectQuery | ExpectSync, frame: Frame) -> None:
         if core.state.catalog_changed:
             core.set_state(catalog_changed=False)
             core.emit(CatalogChanged())
-    core.barrier_ahead = False
+    core.barrier_ahead = core.limited_ahead = False
+    core.only_read = True
     if own:
         readback.done(core)
         return
@@ -304,23 +358,33 @@ def _execute(core: Core, head: ExpectExecute, frame: Frame) -> bool:
     running = head.portal.running
     match frame.kind:
         case "D" if running is not None:
-            core.to_client(running.relay.row(frame))
-            core.rows_due(running, last=False)
+            _row(core, running, frame)
             return True
         case "G" | "H" if running is not None:
             return copying.begun(core, running, frame)
         case "d" | "c" if running is not None:
             return copying.outgoing(core, running, frame)
         case "C" if running is not None:
-            if running.ended:
-                core.to_client(frame.data)
-            else:
-                _complete(core, running, frame)
+            return _portal_completes(core, running, frame)
+        case "s" if running is not None and bounding.over(running, frame) is not None:
+            return _portal_completes(core, running, frame)
         case "I" | "s":
             core.to_client(frame.data)
         case _:
             return False
     core.expected.popleft()
+    return True
+
+
+def _portal_completes(core: Core, running: Running, frame: Frame) -> bool:
+    core.expected.popleft()
+    over = None if running.ended else bounding.over(running, frame)
+    if over is not None:
+        bounding.refuse_portal(core, running, over)
+    elif running.ended:
+        core.to_client(frame.data)
+    else:
+        _complete(core, running, frame)
     return True
 
 
@@ -359,6 +423,7 @@ def _setting(core: Core, head: ExpectSetting, frame: Frame) -> bool:
 
 _HANDLERS: dict[type[Expected], Callable[..., bool]] = {
     ExpectQuery: _query,
+    ExpectOwn: _own,
     ExpectSync: _sync,
     ExpectParse: _parse,
     ExpectParsedAnew: _parsed_anew,

@@ -8,6 +8,7 @@ ParseComplete, BindComplete or CommandComplete has been seen; what the table doe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from hoopd.domain.ids import RequestId, StatementNo
 from hoopd.pgwire.backend import Field
@@ -68,6 +69,17 @@ class Running:
     notices: int = 0
     ended: bool = False
     copied: Copied | None = None
+    over: ErrorFields | None = None
+    """Past a limit: what the client is told in place of how it ends."""
+    late: ErrorFields | None = None
+    """Cancelled, since it ran too long: what the client is told when that is how it ends."""
+    given_rows: int = 0
+    given_bytes: int = 0
+
+    @property
+    def row_limited(self) -> bool:
+        """Whether the rows of its answer have to be counted."""
+        return self.judged.decision.limits.rows is not None or self.judged.decision.limits.bytes is not None
 
 
 @dataclass(slots=True)
@@ -103,10 +115,32 @@ class Portal:
 
 @dataclass(slots=True)
 class ExpectQuery:
-    """Results of a Query up to ReadyForQuery. ``refusal`` replaces the error of a failing message of our own."""
+    """Results of a Query up to ReadyForQuery. ``refusal`` replaces the error of a failing message of our own.
+
+    ``own``: it runs in a transaction of the gateway's own, and ``withheld`` is the last tag until that has committed.
+    ``over``: a statement of it went past a limit, and the client is told this and nothing else.
+    """
 
     running: list[Running] = field(default_factory=list)
     refusal: ErrorFields | None = None
+    own: bool = False
+    withheld: bytes = b""
+    over: ErrorFields | None = None
+
+
+class OwnStep(Enum):
+    begin = auto()
+    commit = auto()
+    rollback = auto()
+
+
+@dataclass(slots=True)
+class ExpectOwn:
+    """The gateway's own transaction control around a Query: the client sees nothing of it but an error."""
+
+    step: OwnStep
+    running: list[Running] = field(default_factory=list)
+    withheld: bytes = b""
 
 
 @dataclass(slots=True)
@@ -174,6 +208,7 @@ class ExpectSetting:
 
 Expected = (
     ExpectQuery
+    | ExpectOwn
     | ExpectParse
     | ExpectParsedAnew
     | ExpectDescription

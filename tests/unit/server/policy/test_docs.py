@@ -45,7 +45,7 @@ def test_every_effect_and_mask_is_described() -> None:
 def test_what_is_kept_for_later_is_listed() -> None:
     listed = PAGE[PAGE.index("Words that the format keeps for later") :]
 
-    for word in ("if", "rows", "limits", "timezone", "client", "application", "detach", "scope", "range"):
+    for word in ("if", "rows", "timezone", "client", "application", "detach", "scope", "range"):
         assert f"`{word}`" in listed
         assert any(word in words for words in NOT_YET.values())
 
@@ -69,7 +69,7 @@ def test_the_table_of_masks_shows_what_they_give(mask: ColumnMask, shown: str) -
 def test_errors_are_worded_as_shown() -> None:
     texts = [
         "version: 1\nrules:\n  - name: a\n    then: alow\n",
-        "version: 1\nlimits: {rows: 1}\n",
+        "version: 1\nrules:\n  - name: a\n    match: {rows: {over: 1}}\n    then: deny\n",
         "version: 1\nrules:\n  - name: a\n    match: {kinds: [drop_tabel]}\n    then: deny\n",
     ]
     for text in texts:

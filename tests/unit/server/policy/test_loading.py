@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from importlib.resources import files
 
 import pytest
 
 from hoopd.domain.decision import Outcome
+from hoopd.domain.limits import Limits
 from hoopd.domain.mask import ColumnMask, MaskKind
 from hoopd.policy import PolicyError, load, sample_policy_text, schema, schema_text
 from hoopd.policy.model import Policy
@@ -101,6 +103,17 @@ def test_an_error_has_its_place_and_the_nearest_word(text: str, expected: str) -
         (rule("then: allow\n  - name: a\n    then: deny"), "another rule is called `a`"),
         ("version: 1\nrules:\n  - name: 'built-in: x'\n    then: allow\n", "begins like a name of the gateway's own"),
         (f"version: 1\nrules:\n  - name: {'n' * 101}\n    then: allow\n", "at most 100 characters"),
+        ("version: 1\nlimits: {}\n", "`limits` is empty"),
+        ("version: 1\nlimits: {rows: 0}\n", "`rows`: input should be greater than or equal to 1"),
+        ("version: 1\nlimits: {changed_rows: '10'}\n", "`changed_rows` must be a whole number, and is text"),
+        ("version: 1\nlimits: {bytes: 64MB}\n", "a size is a number of bytes, or written such as"),
+        ("version: 1\nlimits: {bytes: 0}\n", "a size is a number of bytes"),
+        ("version: 1\nlimits: {bytes: 0KiB}\n", "a size is a number of bytes"),
+        ("version: 1\nlimits: {statement_timeout: 60}\n", "a duration is written such as"),
+        ("version: 1\nlimits: {row: 5}\n", "`limits` has no `row`; did you mean `rows`?"),
+        (rule("then: deny\n    limits: {rows: 1}"), "by this rule none does"),
+        (rule("then: {connect: allow}\n    limits: {rows: 1}"), "by this rule none does"),
+        (rule("then: allow\n    limits: {}"), "`limits` is empty"),
         ("version: 1\ndefault: review\n", "`default: review` needs `reviewers`"),
         ("version: 1\nmasks:\n  - columns: [a.b.c]\n    with: full\n", "nobody is named for it"),
         ("version: 1\nmasks:\n  - columns: [a.b]\n    with: full\n    predicates: deny\n", "`a.b` is no column"),
@@ -117,10 +130,21 @@ def test_what_cannot_be_meant_is_refused(text: str, expected: str) -> None:
     assert expected in found[0]
 
 
+@pytest.mark.parametrize(("size", "number"), [("65536", 65536), ("1KiB", 1024), ("64MiB", 2**26), ("1GiB", 2**30)])
+def test_limits_are_read(size: str, number: int) -> None:
+    policy = load(
+        f"version: 1\nlimits: {{rows: 10, bytes: {size}, changed_rows: 5, statement_timeout: 1m30s}}\n"
+        "rules:\n  - {name: a, then: allow, limits: {changed_rows: 2}}\n",
+        "p.yaml",
+    )
+
+    assert policy.bounds == Limits(10, number, 5, timedelta(seconds=90))
+    assert policy.rules[0].bounds == Limits(changed_rows=2)
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("version: 1\nlimits: {rows: 1}\n", "limits"),
         ("version: 1\ntimezone: UTC\n", "timezone"),
         (rule("match: {if: 'now.hours < 7'}\n    then: deny"), "if"),
         (rule("match: {rows: {over: 1000}}\n    then: deny"), "rows"),

@@ -13,6 +13,7 @@ from typing import Self
 
 from hoopd.domain.decision import Decision, Outcome, ReviewTerms, Seats
 from hoopd.domain.ids import PolicyVersion, RequestId
+from hoopd.domain.limits import NO_LIMITS, Limits
 from hoopd.domain.request import RequestState, Word
 from hoopd.domain.statement import SessionState
 from hoopd.masking.plan import MaskPlan
@@ -40,8 +41,10 @@ def decision(outcome: Outcome, message: str | None = None) -> Decision:
     return Decision(outcome, (f"rule {outcome}",), PolicyVersion(1), message, review=review)
 
 
-def verdict(*statements: Facts, outcome: Outcome = Outcome.allow, plan: MaskPlan | None = None) -> Verdict:
-    made = decision(outcome, "not like this" if outcome is Outcome.deny else None)
+def verdict(
+    *statements: Facts, outcome: Outcome = Outcome.allow, plan: MaskPlan | None = None, limits: Limits = NO_LIMITS
+) -> Verdict:
+    made = replace(decision(outcome, "not like this" if outcome is Outcome.deny else None), limits=limits)
     plan = plan or MaskPlan(Outcome.allow)
     judged = tuple(JudgedStatement(one, made, plan, one.sql) for one in statements)
     return Verdict(judged, made, "; ".join(one.sql for one in statements), plan.in_force)

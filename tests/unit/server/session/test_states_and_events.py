@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from hoopd.domain.decision import Outcome
-from hoopd.domain.ids import RequestId
+from hoopd.domain.ids import RequestId, StatementNo
+from hoopd.domain.limits import Limits
 from hoopd.domain.request import RequestState
 from hoopd.masking.values import MaskContext
 from hoopd.pgwire.framing import Frame
@@ -40,7 +42,7 @@ from tests.unit.server.session.play import (
     verdict,
 )  # fmt: skip
 
-READ = verdict(facts("select 1"))
+READ = verdict(facts("select 1"), limits=Limits(statement_timeout=timedelta(seconds=60)))
 COPIES = verdict(facts("copy t from stdin", "copy", copies=Copying.from_client))
 HELD = verdict(facts("delete from t", "delete"), outcome=Outcome.review)
 SETS = verdict(facts("set search_path = x", "set", barrier=True))
@@ -141,6 +143,7 @@ def event_of(name: str, phase: Phase, play: Play) -> events.Event:
         "Settled": lambda: events.Settled(ticket(Phase.holding), RequestState.approved, (), ""),
         "Consumed": lambda: events.Consumed(ticket(Phase.consuming), True),
         "CancelAsked": events.CancelAsked,
+        "TimeUp": lambda: events.TimeUp(StatementNo(1)),
         "EndAsked": lambda: events.EndAsked("gateway", "57P01", "stopping"),
     }
     return made[name]()
@@ -229,6 +232,7 @@ TABLE = {
     "Settled": "nothing; holding: releasing",
     "Consumed": "nothing; consuming: running",
     "CancelAsked": "nothing; running copying describing draining: stays; holding releasing: ready",
+    "TimeUp": "nothing; running draining: stays",
     "EndAsked": "end 57P01",
 }
 
