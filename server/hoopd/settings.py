@@ -175,11 +175,34 @@ class MetricsSettings(_Section):
 
 
 class LimitSettings(_Section):
-    """Bounds for each session."""
+    """What the gateway's sessions may take. Limits on statements stand in the policy."""
 
     message: int = Field(
         default=64 * 1024 * 1024, ge=1024, le=1024**3, description="Bytes of one PostgreSQL message, either way."
     )
+    sessions: int = Field(default=2_000, ge=1, le=100_000, description="Sessions of the whole gateway.")
+    sessions_per_person: int = Field(
+        default=200, ge=1, le=100_000, description="Sessions of one person, as many connections in all their tunnels."
+    )
+    startup: Duration = Field(
+        default=timedelta(seconds=60), description="How long a client may take to sign in to its tunnel."
+    )
+    idle: Duration = Field(
+        default=timedelta(0), description="How long a session may do nothing, in a transaction or not; 0: for ever."
+    )
+    held: int = Field(
+        default=1024 * 1024,
+        ge=64 * 1024,
+        le=1024**3,
+        description="Bytes that are read ahead of a client behind a statement that is held or runs.",
+    )
+
+    @field_validator("startup")
+    @classmethod
+    def _some_time(cls, value: timedelta) -> timedelta:
+        if not value:
+            raise ValueError("nobody could sign in: give at least 1s")
+        return value
 
 
 class Settings(_Section):
@@ -202,7 +225,7 @@ class Settings(_Section):
     policy: Path = Field(description="The policy file; loaded as a new version when it differs from the store's.")
     journal: JournalSettings = Field(default=JournalSettings(), description="The record's journal.")
     metrics: MetricsSettings = Field(default=MetricsSettings(), description="Metrics, liveness and readiness.")
-    limits: LimitSettings = Field(default=LimitSettings(), description="Bounds for each session.")
+    limits: LimitSettings = Field(default=LimitSettings(), description="What sessions may take.")
 
     @field_validator("connections")
     @classmethod

@@ -23,6 +23,7 @@ from hoopd.recording.recorder import Recorder
 from hoopd.rpc.masks import ViewerMasks
 from hoopd.rpc.server import GRACE_SECONDS, RpcServer
 from hoopd.runtime import clock
+from hoopd.runtime.bounds import bounds_of
 from hoopd.runtime.gateway import Gateway, Services
 from hoopd.runtime.health_http import HealthServer
 from hoopd.runtime.policies import Policies, PolicyFollower
@@ -201,6 +202,7 @@ async def _parts(
         mask_context=MaskContext(derive(secret, "mask")),
         redaction_key=derive(secret, "redaction"),
         message_limit=settings.limits.message,
+        bounds=bounds_of(settings.limits),
     )
     recorder.start()
     try:

@@ -15,9 +15,9 @@ from hoopd.pgwire import backend, startup
 from hoopd.pgwire.errors import ErrorFields, WireError
 from hoopd.pgwire.framing import Frame, FrameReader, StartupReader
 from hoopd.pgwire.scram import MECHANISM, ScramServer, Verifier
+from hoopd.runtime.bounds import Bounds
 from hoopd.runtime.pipe import ClientPipe
 
-STARTUP_SECONDS = 60.0
 PASSWORD_LIMIT = 4096
 
 PASSED_ON = frozenset(
@@ -60,7 +60,7 @@ class CancelAttempt:
 
 
 async def enter(
-    pipe: ClientPipe, verifier: Verifier, database: str, message_limit: int, *, seconds: float = STARTUP_SECONDS
+    pipe: ClientPipe, verifier: Verifier, database: str, message_limit: int, *, seconds: float = Bounds().startup
 ) -> Entry | CancelAttempt | None:
     """Read what the client asks for and check its password. None: it left, or was told why it may not stay.
 
@@ -70,7 +70,7 @@ async def enter(
         async with asyncio.timeout(seconds):
             return await _enter(pipe, verifier, database, message_limit)
     except TimeoutError:
-        await _fatal(pipe, "08006", f"start-up took more than {seconds:.0f} s")
+        await _fatal(pipe, "08006", f"start-up took more than {seconds:g} s")
     except WireError as problem:
         if not problem.silent:
             await _fatal(pipe, problem.sqlstate, problem.message)

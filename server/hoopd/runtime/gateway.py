@@ -25,6 +25,7 @@ from hoopd.policy.evaluation import connect_decision
 from hoopd.policy.matching import Circumstances
 from hoopd.recording.recorder import Recorder
 from hoopd.runtime import clock, upstream
+from hoopd.runtime.bounds import Bounds
 from hoopd.runtime.catalog import CatalogReader
 from hoopd.runtime.entrance import CancelAttempt, Entry, enter
 from hoopd.runtime.health import Check, Readiness
@@ -85,6 +86,7 @@ class Services:
     redaction_key: bytes
     message_limit: int
     metrics: Metrics = field(default_factory=Metrics)
+    bounds: Bounds = Bounds()  # noqa: RUF009 - frozen
 
 
 class Gateway:
@@ -94,7 +96,7 @@ class Gateway:
         self._services = services
         self._catalogs = {name: CatalogReader(target) for name, target in services.targets.items()}
         self._verdicts = {name: VerdictCache() for name in services.targets}
-        self.registry = Registry()
+        self.registry = Registry(services.bounds)
         services.metrics.watch_sessions(lambda: len(self.registry))
         self._stopping: str | None = None
 
@@ -142,7 +144,8 @@ class Gateway:
         except WireError as problem:
             raise Refused(problem.message) from None
         with self.registry.entering(principal.key):
-            entry = await enter(pipe, verifier, connection.database, self._services.message_limit)
+            most, seconds = self._services.message_limit, self._services.bounds.startup
+            entry = await enter(pipe, verifier, connection.database, most, seconds=seconds)
         match entry:
             case None:
                 return Ended("client", "the client did not sign in to the tunnel")
@@ -228,6 +231,7 @@ class Gateway:
             judge_later=judging.later,
             catalog_changed=catalog.changed,
             metrics=services.metrics,
+            bounds=services.bounds,
         )
         return SessionRunner(parts)
 

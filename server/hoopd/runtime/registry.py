@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 from hoopd.domain.errors import LimitExceeded
 from hoopd.domain.ids import SessionId
+from hoopd.runtime.bounds import Bounds
 
-MAX_SESSIONS = 2_000
-MAX_PER_PRINCIPAL = 200
-MAX_ENTERING = 200
-"""Client connections of one person that have not signed in to their tunnel yet."""
+_TOO_MANY = "53300"
+"""PostgreSQL's too_many_connections."""
 
 
 def new_session_id() -> SessionId:
@@ -40,7 +39,8 @@ class Registry:
     or 256 where the client speaks protocol 3.2.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds = Bounds()) -> None:  # noqa: B008 - frozen
+        self._bounds = bounds
         self._live: dict[int, Live] = {}
         self._taken: dict[int, tuple[str, str]] = {}
         self._entering: Counter[tuple[str, str]] = Counter()
@@ -52,8 +52,9 @@ class Registry:
     @contextmanager
     def entering(self, principal: tuple[str, str]) -> Iterator[None]:
         """Count a client connection until it has signed in. Raises LimitExceeded where there are too many (INV-9)."""
-        if self._entering[principal] >= MAX_ENTERING:
-            raise LimitExceeded(f"{MAX_ENTERING} of your connections have not signed in yet, the limit of one person")
+        most = self._bounds.entering_per_person
+        if self._entering[principal] >= most:
+            raise LimitExceeded(f"{most} of your connections have not signed in yet, the limit of one person")
         self._entering[principal] += 1
         try:
             yield
@@ -70,10 +71,13 @@ class Registry:
         Raises:
             LimitExceeded: the gateway, or the person, has as many sessions as may be.
         """
-        if len(self._taken) >= MAX_SESSIONS:
-            raise LimitExceeded(f"the gateway has {MAX_SESSIONS} sessions open, its limit: try again later")
-        if sum(taker == principal for taker in self._taken.values()) >= MAX_PER_PRINCIPAL:
-            raise LimitExceeded(f"you have {MAX_PER_PRINCIPAL} sessions open, the limit of one person: close some")
+        most, each = self._bounds.sessions, self._bounds.sessions_per_person
+        if len(self._taken) >= most:
+            text = f"the gateway has {most} sessions open, its limit: try again later"
+            raise LimitExceeded(text, sqlstate=_TOO_MANY)
+        if sum(taker == principal for taker in self._taken.values()) >= each:
+            text = f"you have {each} sessions open, the limit of one person: close some"
+            raise LimitExceeded(text, sqlstate=_TOO_MANY)
         pid = 0
         while pid == 0 or pid in self._taken:
             pid = secrets.randbits(31)

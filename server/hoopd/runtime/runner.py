@@ -22,12 +22,12 @@ from hoopd.pgwire.errors import ErrorFields, WireError
 from hoopd.pgwire.framing import FrameReader
 from hoopd.recording.session import SessionRecord
 from hoopd.runtime import clock, upstream
+from hoopd.runtime.bounds import Bounds
 from hoopd.runtime.holds import Holds
 from hoopd.runtime.metrics import Metrics
 from hoopd.runtime.pipe import ClientPipe, SideBand
 from hoopd.runtime.target import Target
 from hoopd.session import commands, events
-from hoopd.session.client import MAX_INBOX_BYTES
 from hoopd.session.judgement import Verdict
 from hoopd.session.machine import SessionMachine
 
@@ -60,6 +60,7 @@ class Parts:
     judge_later: JudgeLater
     catalog_changed: Callable[[], None]
     metrics: Metrics
+    bounds: Bounds = Bounds()  # noqa: RUF009 - frozen
 
 
 class SessionRunner:
@@ -80,6 +81,7 @@ class SessionRunner:
         self._writing: asyncio.Timeout | None = None
         self._patience: float | None = None
         self._deaf = False
+        self._active = clock.monotonic()
         self.cause = "gateway"
         self.message = "the gateway failed inside; its log has more"
 
@@ -122,6 +124,8 @@ class SessionRunner:
                 tasks.create_task(self._read_client())
                 tasks.create_task(self._read_server())
                 tasks.create_task(self._main())
+                if self._parts.bounds.idle is not None:
+                    tasks.create_task(self._watch_idle(self._parts.bounds.idle))
         except* SessionOver:
             log.debug("session over: %s", self.message)
         except* ConnectionResetError:
@@ -176,7 +180,8 @@ class SessionRunner:
 
     async def _room_for_more(self) -> None:
         """Read no further ahead than the session's inbox and the database take."""
-        while self._parts.machine.inbox_bytes > MAX_INBOX_BYTES or len(self._to_server) > MAX_INBOX_BYTES:
+        most = self._parts.bounds.held
+        while self._parts.machine.inbox_bytes > most or len(self._to_server) > most:
             self._room.clear()
             await self._room.wait()
         with suppress(OSError):  # that the database is lost, its reader tells
@@ -208,11 +213,22 @@ class SessionRunner:
             self._queue.put_nowait((batch, handled))
             await handled.wait()
 
+    async def _watch_idle(self, seconds: float) -> None:
+        """End a session that waits for its client's next message for that long."""
+        left = seconds
+        while left > 0:
+            await asyncio.sleep(left)
+            if not self._parts.machine.idle:
+                self._active = clock.monotonic()
+            left = self._active + seconds - clock.monotonic()
+        self.post(events.EndAsked("limit", "57P05", "terminating connection due to idle-session timeout"))
+
     # Carrying out
 
     async def _main(self) -> None:
         while True:
             batch, handled = await self._queue.get()
+            self._active = clock.monotonic()
             for event in batch:
                 self._parts.machine.note_policy(self._parts.policy_version())
                 await self._carry_out(self._parts.machine.receive(event))
@@ -220,7 +236,7 @@ class SessionRunner:
                 handled.set()
             if self._queue.empty() or len(self._to_client) + len(self._to_server) >= WRITE_AT:
                 await self._flush()
-            if self._parts.machine.inbox_bytes <= MAX_INBOX_BYTES:
+            if self._parts.machine.inbox_bytes <= self._parts.bounds.held:
                 self._room.set()
 
     async def _flush(self) -> None:

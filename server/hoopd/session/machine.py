@@ -37,6 +37,7 @@ from hoopd.session.events import (
 )
 from hoopd.session.names import SessionNames
 from hoopd.session.state import IllegalMove, Phase
+from hoopd.session.tables import ExpectExecute
 
 _TICKETED = (Judged, JudgingFailed, Raised, Reminded, Settled, Consumed)
 
@@ -61,6 +62,14 @@ class SessionMachine:
     def inbox_bytes(self) -> int:
         """How much the client has sent ahead of what is being done."""
         return self._core.inbox_bytes
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is the client's turn. An Execute may run without a Sync behind it."""
+        core = self._core
+        if core.phase is Phase.copying:
+            return True
+        return core.phase is Phase.ready and not any(isinstance(one, ExpectExecute) for one in core.expected)
 
     def note_policy(self, version: PolicyVersion) -> None:
         """The policy that is in force from the next event on."""

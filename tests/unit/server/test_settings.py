@@ -12,6 +12,7 @@ import yaml
 from hoopd.domain.connection import TlsMode
 from hoopd.domain.errors import InvalidInput
 from hoopd.domain.principal import Role
+from hoopd.runtime.bounds import Bounds, bounds_of
 from hoopd.settings import MAX_FILE, load
 
 CONNECTION: dict[str, Any] = {"name": "prod-db", "host": "db", "database": "shop", "user": "hoop_service"}
@@ -67,6 +68,14 @@ def test_roles_and_durations(tmp_path: Path) -> None:
     assert (settings.approval_max_age, settings.journal.max_lag) == (timedelta(minutes=15), timedelta(days=2))
 
 
+def test_limits_of_sessions(tmp_path: Path) -> None:
+    given = {"sessions": 10, "sessions_per_person": 5, "startup": "10s", "idle": "15m", "held": 65536}
+    assert bounds_of(load(written(tmp_path, limits=given)).limits) == Bounds(
+        10, 5, startup=10.0, idle=900.0, held=65536
+    )
+    assert bounds_of(load(written(tmp_path)).limits).idle is None
+
+
 @pytest.mark.parametrize(
     "value", ["15", "15 m", "m", "-5m", "1.5h", "1w", 15, False, "", None, [], "٣s", "9" * 30 + "d", "9999999d"]
 )
@@ -111,6 +120,12 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         ),
         ({"store": {"password_file": "a", "password_env": "B"}}, "store: give password_file or password_env, not both"),
         ({"limits": {"message": 1}}, "limits.message: Input should be greater than or equal to 1024"),
+        ({"limits": {"sessions": 0}}, "limits.sessions: Input should be greater than or equal to 1"),
+        ({"limits": {"sessions_per_person": 0}}, "limits.sessions_per_person: Input should be greater than or equal"),
+        ({"limits": {"startup": 0}}, "limits.startup: nobody could sign in: give at least 1s"),
+        ({"limits": {"idle": "never"}}, "limits.idle: give a whole number with its unit"),
+        ({"limits": {"held": 1}}, "limits.held: Input should be greater than or equal to 65536"),
+        ({"limits": {"idel": "5m"}}, "limits.idel is not a setting; did you mean idle?"),
         ({"roles": {"root": ["x"]}}, "roles.root.[key]: Input should be 'admin' or 'auditor'"),
     ],
 )  # fmt: skip

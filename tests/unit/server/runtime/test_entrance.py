@@ -89,7 +89,7 @@ async def test_a_start_that_takes_too_long() -> None:
     pipe = Pipe()
     pipe.send(startup.make_startup(GIVEN)[:9])
     assert await enter(pipe, VERIFIER, "shop", 4096, seconds=0.01) is None
-    assert fatal(pipe.to_client.get_nowait()) == "FATAL 08006 start-up took more than 0 s"
+    assert fatal(pipe.to_client.get_nowait()) == "FATAL 08006 start-up took more than 0.01 s"
 
 
 async def test_a_client_that_leaves_at_any_byte_is_nothing() -> None:

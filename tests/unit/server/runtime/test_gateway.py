@@ -19,7 +19,6 @@ from hoopd.pgwire import startup
 from hoopd.pgwire.framing import encode
 from hoopd.pgwire.frontend import SYNC, make_bind, make_execute, make_parse, make_query
 from hoopd.runtime.gateway import server_version
-from hoopd.runtime.registry import MAX_PER_PRINCIPAL
 from hoopd.runtime.target import Target
 from tests.unit.server.runtime.bench import EVERYTHING, NAME, Bench, Client, bench, now, opening, person
 
@@ -260,25 +259,6 @@ async def test_stopping_does_not_wait_for_a_client_that_does_not_read(things: st
             await client.pipe.waiting_to_write.wait()
             await gateway.gateway.stop("going down")
             assert (await client.ended()).cause == "gateway"
-
-
-async def test_one_person_has_no_more_sessions_than_may_be(things: str, monkeypatch) -> None:
-    """INV-9: counted from when they open, so that many at once do not pass."""
-    from hoopd.runtime import registry
-
-    assert MAX_PER_PRINCIPAL > 1
-    monkeypatch.setattr(registry, "MAX_PER_PRINCIPAL", 1)
-    async with bench(things) as gateway:
-        database = gateway.target.connection.database
-        first, second = gateway.connect(), gateway.connect()
-        lines = await asyncio.gather(first.sign_in(database=database), second.sign_in(database=database))
-        last = sorted(each[-1] for each in lines)
-        assert last[0].startswith("E FATAL 54000 you have 1 sessions open")
-        assert last[1] == "Z I"
-        for client in (first, second):
-            client.send(b"")
-            await client.ended()
-        assert len(gateway.gateway.registry) == 0
 
 
 # Held and approved, without any command

@@ -6,7 +6,7 @@ import pytest
 
 from hoopd.domain.errors import LimitExceeded
 from hoopd.domain.ids import SessionId
-from hoopd.runtime import registry as registry_module
+from hoopd.runtime.bounds import Bounds
 from hoopd.runtime.registry import Live, Registry, new_session_id
 
 ALICE, BOB, CAROL = ("iss", "alice"), ("iss", "bob"), ("iss", "carol")
@@ -47,11 +47,9 @@ def test_keys_are_unguessable_and_fit_the_protocol(size: int) -> None:
     assert len(keys) == 100
 
 
-def test_limits_hold_from_the_opening_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_hold_from_the_opening_on() -> None:
     """INV-9"""
-    monkeypatch.setattr(registry_module, "MAX_PER_PRINCIPAL", 1)
-    monkeypatch.setattr(registry_module, "MAX_SESSIONS", 2)
-    registry = Registry()
+    registry = Registry(Bounds(sessions=2, sessions_per_person=1))
     with registry.key(ALICE, 4):
         with pytest.raises(LimitExceeded, match="you have 1 sessions open"), registry.key(ALICE, 4):
             pass
@@ -66,10 +64,9 @@ def test_limits_hold_from_the_opening_on(monkeypatch: pytest.MonkeyPatch) -> Non
         assert len(registry) == 1
 
 
-def test_connections_that_do_not_sign_in_are_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_that_do_not_sign_in_are_counted_too() -> None:
     """INV-9, THREATS 23"""
-    monkeypatch.setattr(registry_module, "MAX_ENTERING", 1)
-    registry = Registry()
+    registry = Registry(Bounds(entering_per_person=1))
     refused = pytest.raises(LimitExceeded, match="have not signed in yet")
     with registry.entering(ALICE), registry.entering(BOB), refused, registry.entering(ALICE):
         pytest.fail("a third")
