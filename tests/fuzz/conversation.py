@@ -14,7 +14,8 @@ from functools import lru_cache
 
 from hoopd.domain.connection import Connection
 from hoopd.domain.decision import Decision, Outcome, ReviewTerms, Seats
-from hoopd.domain.ids import PolicyVersion, RequestId
+from hoopd.domain.ids import PolicyVersion, RequestId, StatementNo
+from hoopd.domain.limits import NO_LIMITS, Limits
 from hoopd.domain.principal import Principal
 from hoopd.domain.request import RequestState
 from hoopd.domain.statement import SessionState
@@ -23,7 +24,7 @@ from hoopd.pgwire.errors import WireError
 from hoopd.pgwire.framing import FrameReader
 from hoopd.policy.loading import load
 from hoopd.policy.matching import Circumstances
-from hoopd.session import commands, events
+from hoopd.session import commands, events, limits
 from hoopd.session.client import MAX_INBOX_BYTES
 from hoopd.session.judgement import PolicyInForce, Verdict, judge
 from hoopd.session.machine import SessionMachine
@@ -58,6 +59,7 @@ CIRCUMSTANCES = Circumstances(
     Principal("iss", "alice", "alice@example.com", frozenset(), frozenset(), datetime(2100, 1, 1, tzinfo=UTC)),
     Connection("db", "h", 5432, "d"),
 )
+SOON = timedelta(seconds=1)
 LARGEST_MESSAGE = 2_000
 MOST_STEPS = 2_000
 KEPT_TRACE = 400
@@ -96,6 +98,10 @@ class Conversation:
         self.unsent = Client(choose).stream()
         self.questions: list[Callable[[], events.Event | None]] = []
         self.old: list[events.Event] = []
+        self.timed: list[StatementNo] = []
+        self.limits = choose.choice(
+            (NO_LIMITS, NO_LIMITS, Limits(changed_rows=4), Limits(rows=2), Limits(2, 20, 4, SOON))
+        )
         self.closes = choose.random() < 0.3
         self.closed = False
 
@@ -155,6 +161,8 @@ class Conversation:
                     self.questions.append(lambda: events.Consumed(ticket, self.choose.random() < 0.9))
                 case commands.CancelServer():
                     self.server.cancel()
+                case commands.Time(statement=number):
+                    self.timed.append(number)
                 case commands.End(message=message):
                     if "internal error" in message and not self.lying:
                         raise Finding(f"the session ends: {message}")
@@ -202,6 +210,8 @@ class Conversation:
                     self._once_more(self.choose.choice(self.old))
             case 10:
                 self.feed(self.choose.choice((events.ClientGone(), events.ServerGone("lost"))))
+            case 11 if self.timed:
+                self.feed(events.TimeUp(self.choose.choice(self.timed)))
             case _:
                 self.feed(events.EndAsked("gateway", "57P01", "stopping"))
 
@@ -224,7 +234,7 @@ class Conversation:
             return events.JudgingFailed(ticket, "58000", "the catalog cannot be read")
         if not found.statements:
             outcome = Outcome.allow
-        return events.Judged(ticket, _decided(found, outcome, self.version))
+        return events.Judged(ticket, _decided(found, outcome, self.version, self.limits))
 
     def _raised(self, ticket: int) -> events.Event:
         if self.choose.random() < 0.1:
@@ -277,11 +287,13 @@ def _decision(outcome: Outcome, version: PolicyVersion) -> Decision:
     )
 
 
-def _decided(found: Verdict, outcome: Outcome, version: PolicyVersion) -> Verdict:
+def _decided(found: Verdict, outcome: Outcome, version: PolicyVersion, most: Limits) -> Verdict:
     """``found`` with another word on it; what could not be judged keeps its own."""
     if found.decision.outcome is Outcome.deny:
         return found
-    made = _decision(outcome, version)
+    made = replace(_decision(outcome, version), limits=most)
+    if limits.refusal([(one.facts, made) for one in found.statements]) is not None:
+        made = _decision(Outcome.deny, version)
     return replace(found, decision=made, statements=tuple(replace(s, decision=made) for s in found.statements))
 
 

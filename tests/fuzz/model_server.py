@@ -39,6 +39,7 @@ class Witness(Protocol):
     def bind_runs(self, authority: object, text: str, path: str) -> None: ...
     def execute_runs(self, authority: object, bound: object) -> None: ...
     def named_runs(self, authority: object, what: str, text: str) -> None: ...
+    def committed(self, authority: object, text: str, rows: int) -> None: ...
 
 
 @dataclass(slots=True)
@@ -93,7 +94,9 @@ class ModelServer:
     copy_ends_query: bool = False
     statements: dict[str, Entry] = field(default_factory=dict)
     portals: dict[str, Cursor] = field(default_factory=dict)
-    savepoints: list[tuple[str, str, str | None, frozenset[str]]] = field(default_factory=list)
+    savepoints: list[tuple[str, str, str | None, frozenset[str], int]] = field(default_factory=list)
+    changes: list[tuple[object, str, int]] = field(default_factory=list)
+    """What the transaction has changed so far, and how many rows."""
     todo: deque[tuple[Frame, object]] = field(default_factory=deque)
     held: list[bytes] = field(default_factory=list)
     out: deque[bytes] = field(default_factory=deque)
@@ -292,7 +295,11 @@ class ModelServer:
         elif verb in ("select", "show"):
             self._rows(text, cursor, limit)
         elif verb == "copy":
-            self._copy(text)
+            self._copy(text, cursor)
+        elif verb in ("insert", "update", "delete"):
+            rows = self.choose.randrange(10)
+            self.changes.append((cursor.authority, text, rows))
+            self.say(_complete(f"{verb} {'0 ' if verb == 'insert' else ''}{rows}"))
         else:
             getattr(self, f"_run_{verb}", self._run_nothing)(rest)
             self.say(_complete(text))
@@ -367,14 +374,15 @@ class ModelServer:
         if at is None:
             raise Failed("3B001", "savepoint does not exist")
         del self.savepoints[at + 1 :]
-        _, self.path, self.local, portals = self.savepoints[at]
+        _, self.path, self.local, portals, changes = self.savepoints[at]
+        del self.changes[changes:]
         self.portals = {name: cursor for name, cursor in self.portals.items() if name in portals}
         self.status = "T"
 
     def _run_savepoint(self, rest: str) -> None:
         if self.status != "T":
             raise Failed("25P01", "SAVEPOINT can only be used in transaction blocks")
-        self.savepoints.append((rest, self.path, self.local, frozenset(self.portals)))
+        self.savepoints.append((rest, self.path, self.local, frozenset(self.portals), len(self.changes)))
 
     def _run_set(self, rest: str) -> None:
         value = rest.rpartition("=")[2].strip()
@@ -421,8 +429,9 @@ class ModelServer:
 
     # COPY
 
-    def _copy(self, text: str) -> None:
+    def _copy(self, text: str, cursor: Cursor) -> None:
         if text.endswith("stdin"):
+            self.changes.append((cursor.authority, text, 1))
             self.copying = True
             self.say(encode("G", b"\0\0\1\0\0"))
             self.flush()
@@ -453,6 +462,10 @@ class ModelServer:
     def _end(self, *, kept: bool = False) -> None:
         """The end of a transaction, whichever way: what is local to it is gone. ``kept``: it is committed."""
         self.status, self.implicit, self.local = "I", False, None
+        if kept:
+            for change in self.changes:
+                self.witness.committed(*change)
+        self.changes.clear()
         runs = [one for one in self.portals.values() if kept and one.holds and not one.outlived]
         self.portals = {n: one for n, one in self.portals.items() if one.outlived or (kept and one.holds)}
         for cursor in runs:  # its query runs to its end now
@@ -495,7 +508,7 @@ class ModelServer:
 
 def normal(text: str) -> str:
     """A text as this server reads it: without case, end or remark."""
-    text = text.strip().rstrip(";").lower()
+    text = text.removesuffix("/* hoopd */").strip().rstrip(";").lower()
     return "" if text.startswith("--") else text
 
 

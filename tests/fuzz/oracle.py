@@ -19,7 +19,7 @@ from hoopd.domain.request import RequestState
 from hoopd.domain.statement import SessionState
 from hoopd.pgwire import frontend
 from hoopd.pgwire.framing import Frame
-from hoopd.session import commands, events
+from hoopd.session import bounding, commands, events
 from hoopd.session.judgement import Verdict
 from hoopd.sql.facts import Effect
 from hoopd.sql.named import Named
@@ -277,7 +277,7 @@ class Oracle:
 
     def _query(self, frame: Frame) -> object:
         text = frame.body[:-1]
-        if text == FAILING:
+        if text == FAILING or text in bounding.TEXTS.values():
             return Own()
         self._from_client(frame)
         licence = self._use(text, full=True)
@@ -391,6 +391,15 @@ class Oracle:
                 known = facts.sql
         if not normal(known).endswith(text):
             raise Finding(f"{what!r} was decided on as {known!r}, and runs {text!r}")
+
+    def committed(self, authority: object, text: str, rows: int) -> None:
+        """INV-8, DESIGN.md section 8: the bound that was allowed or approved holds on the rows really changed."""
+        if not self.honest or not isinstance(authority, Licence):
+            return
+        for one in authority.verdict.statements:
+            most = one.decision.limits.changed_rows
+            if (normal(one.facts.sql) == text or one.facts.by_name) and most is not None and rows > most:
+                raise Finding(f"{rows} rows are committed where {most} were allowed: {text!r}")
 
     def _same_path(self, licence: Licence, path: str) -> None:
         if licence.state.search_path != path:

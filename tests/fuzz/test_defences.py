@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hoopd.session import client, core, extended, holding, machine, names, readback
+from hoopd.session import bounding, client, core, extended, holding, limits, machine, names, readback
 from hoopd.session.judgement import Verdict
 from hoopd.sql.facts import Facts
 from tests.fuzz.conversation import Conversation
@@ -98,6 +98,22 @@ def old_policy(patch: Patch) -> None:
     patch.setattr(machine.SessionMachine, "note_policy", lambda self, version: None)
 
 
+def too_many_rows_are_passed_over(patch: Patch) -> None:
+    patch.setattr(bounding, "over", lambda running, frame: None)
+
+
+def sync_does_not_wait(patch: Patch) -> None:
+    patch.setattr(bounding, "waits", lambda session, frame: False)
+
+
+def no_transaction_around_a_query(patch: Patch) -> None:
+    patch.setattr(bounding, "needs_transaction", lambda session, work: False)
+
+
+def a_commit_beside_a_change(patch: Patch) -> None:
+    patch.setattr(limits, "refusal", lambda batch: None)
+
+
 def review_runs(patch: Patch) -> None:
     def run(session: core.Core) -> None:
         assert session.work is not None
@@ -113,7 +129,8 @@ def review_runs(patch: Patch) -> None:
     [deny_runs, no_barrier, nothing_in_doubt, bound_names_are_not_looked_up_again, no_code_runs_at_commit,
      portals_of_any_kind_can_be_fetched_from, entries_count_at_once,
      code_at_parse_and_bind_is_nothing, any_name, no_start_recorded, not_read_back, not_confirmed, not_consumed,
-     old_policy, review_runs],
+     old_policy, review_runs, too_many_rows_are_passed_over, sync_does_not_wait, no_transaction_around_a_query,
+     a_commit_beside_a_change],
     ids=lambda patch: patch.__name__,
 )  # fmt: skip
 def test_a_defence_taken_out_is_found_INV_1(taken_out: Callable[[Patch], None], monkeypatch: Patch) -> None:

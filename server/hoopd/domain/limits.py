@@ -21,15 +21,18 @@ class Limits:
     statement_timeout: timedelta | None = None
 
     def __bool__(self) -> bool:
-        return self != NO_LIMITS
+        return self is not NO_LIMITS and self != NO_LIMITS
 
 
 NO_LIMITS = Limits()
+"""What most statements have: the same object wherever nothing is bounded, so that asking costs nothing."""
 
 
 def least(several: Iterable[Limits]) -> Limits:
     """The strictest of each."""
-    every = tuple(several)
+    every = tuple(one for one in several if one)
+    if not every:
+        return NO_LIMITS
     made = {}
     for field in fields(Limits):
         given = [value for one in every if (value := getattr(one, field.name)) is not None]

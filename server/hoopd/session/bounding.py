@@ -19,13 +19,12 @@ from hoopd.domain.events import StatementFinished, StatementOutcome
 from hoopd.pgwire import backend, frontend
 from hoopd.pgwire.errors import ErrorFields
 from hoopd.pgwire.framing import Frame
-from hoopd.session import limits
+from hoopd.session import limits, names
 from hoopd.session.commands import CancelServer, Finish, Time
 from hoopd.session.core import Core, Work
 from hoopd.session.refusal import FAILING_TEXT, error, refuse_extended
 from hoopd.session.state import Move, Phase
 from hoopd.session.tables import ExpectBind, ExpectExecute, ExpectOwn, ExpectQuery, ExpectSync, OwnStep, Running
-from hoopd.sql.facts import Effect
 
 TEXTS = {
     OwnStep.begin: b"BEGIN /* hoopd */",
@@ -43,9 +42,7 @@ _CANCELLED = "canceling statement due to user request"
 
 
 def waits(core: Core, frame: Frame) -> bool:
-    """Whether ``frame`` could commit, or add to, something that is limited and not yet seen to its end."""
-    if not core.limited_ahead:
-        return False
+    """Whether ``frame`` could commit, or add to, what ``core.limited_ahead`` speaks of."""
     return frame.kind in "PBDEC" or (frame.kind == "S" and not (core.only_read and core.state.transaction == "I"))
 
 
@@ -58,8 +55,10 @@ def note_execute(core: Core, running: Running) -> None:
 
 def time(core: Core, running: Running | None) -> None:
     """A statement begins to run."""
-    timeout = running.judged.decision.limits.statement_timeout if running is not None else None
-    if running is not None and timeout is not None:
+    if running is None or not running.judged.decision.limits:
+        return
+    timeout = running.judged.decision.limits.statement_timeout
+    if timeout is not None:
         core.emit(Time(running.number, timeout.total_seconds()))
 
 
@@ -98,6 +97,8 @@ def over(running: Running, frame: Frame) -> ErrorFields | None:
     """What is wrong with a statement that ends by this CommandComplete, or gives its rows in portions."""
     if running.over is not None:
         return running.over
+    if not running.judged.decision.limits:
+        return None
     bound = limits.bounded(running.judged.facts, running.judged.decision)
     if bound is None:
         return None
@@ -134,14 +135,17 @@ def refuse_batch(core: Core, head: ExpectQuery, running: Running, fields: ErrorF
     """A statement of a Query that is over: nothing that still comes of the Query reaches the client."""
     head.over = fields
     _finish(core, running, fields)
-    for rest in head.running:
+    head.unseen = [rest for rest in head.running if not rest.ended]
+    for rest in head.unseen:
         core.finish(rest, StatementOutcome.error, message=_UNDONE)
 
 
 def dropped(core: Core, head: ExpectQuery, frame: Frame) -> None:
-    """What comes of a Query after that."""
+    """What comes of a Query after that. The server runs it to its end: what it makes and drops by name stays so."""
     if frame.kind == "G":
         core.to_server(frontend.make_copy_fail(_GIVEN_UP))
+    elif frame.kind == "C" and head.unseen:
+        names.completed(core, head.unseen.pop(0), backend.read_command_tag(frame.body))
 
 
 # Around a Query
@@ -155,7 +159,7 @@ def needs_transaction(core: Core, work: Work) -> bool:
         core.state.transaction == "I"
         and any(limits.limited(one.facts, one.decision) for one in every)
         and not all(limits.only_reads(one.facts) for one in every)
-        and not any(Effect.transaction in one.facts.effects for one in every)
+        and not any(limits.may_commit(one.facts) for one in every)
     )
 
 
@@ -208,6 +212,7 @@ def query_ended(core: Core, head: ExpectQuery, status: str) -> bool:
             core.to_client(backend.make_error(head.over))
         core.expected.popleft()
         kept = status == "T" and head.over is None
+        core.rolled_back = core.rolled_back or not kept
         waiting = [running for running in head.running if not running.ended]
         _own(core, ExpectOwn(OwnStep.commit if kept else OwnStep.rollback, waiting, head.withheld))
         return False

@@ -62,7 +62,11 @@ def _must_drain(core: Core, frame: Frame) -> bool:
     """
     if not core.expected or core.skipping:
         return False
-    return frame.kind in "QF" or (frame.kind in "PBD" and core.barrier_ahead) or bounding.waits(core, frame)
+    return (
+        frame.kind in "QF"
+        or (frame.kind in "PBD" and core.barrier_ahead)
+        or (core.limited_ahead and bounding.waits(core, frame))
+    )
 
 
 def _query(core: Core, frame: Frame) -> None:

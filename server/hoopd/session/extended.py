@@ -375,7 +375,7 @@ def judged_execute(core: Core, work: Work) -> None:
         return
     bounds = least([before.decision.limits, now.decision.limits])
     decision = replace(before.decision, policy_version=now.decision.policy_version, limits=bounds)
-    portal.running.judged = replace(before, decision=decision)
+    portal.running.judge(replace(before, decision=decision))
     core.work = None
     core.go(Move.pass_on)
     _send_execute(core, work.frame, portal)

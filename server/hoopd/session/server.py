@@ -378,7 +378,7 @@ def _execute(core: Core, head: ExpectExecute, frame: Frame) -> bool:
 
 def _portal_completes(core: Core, running: Running, frame: Frame) -> bool:
     core.expected.popleft()
-    over = None if running.ended else bounding.over(running, frame)
+    over = bounding.over(running, frame)  # of one that has ended as well: it is executed again
     if over is not None:
         bounding.refuse_portal(core, running, over)
     elif running.ended:

@@ -75,11 +75,16 @@ class Running:
     """Cancelled, since it ran too long: what the client is told when that is how it ends."""
     given_rows: int = 0
     given_bytes: int = 0
+    row_limited: bool = False
+    """Whether the rows of its answer have to be counted."""
 
-    @property
-    def row_limited(self) -> bool:
-        """Whether the rows of its answer have to be counted."""
-        return self.judged.decision.limits.rows is not None or self.judged.decision.limits.bytes is not None
+    def __post_init__(self) -> None:
+        self.judge(self.judged)
+
+    def judge(self, judged: JudgedStatement) -> None:
+        """What was decided on it, from now on."""
+        self.judged, most = judged, judged.decision.limits
+        self.row_limited = most.rows is not None or most.bytes is not None
 
 
 @dataclass(slots=True)
@@ -126,6 +131,8 @@ class ExpectQuery:
     own: bool = False
     withheld: bytes = b""
     over: ErrorFields | None = None
+    unseen: list[Running] = field(default_factory=list)
+    """After that: its statements that are still to end in the server."""
 
 
 class OwnStep(Enum):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from hoopd.domain.ids import StatementNo
+from hoopd.domain.ids import PolicyVersion, StatementNo
 from hoopd.domain.limits import Limits
 from hoopd.domain.request import RequestState
 from hoopd.session import bounding, events
@@ -134,6 +135,18 @@ def test_nothing_that_follows_it_in_its_batch_reaches_the_client() -> None:
         assert play.said() == [TOO_MANY, ROLLS_BACK]
         play.server(complete("ROLLBACK"), ready())
         assert play.said() == ["client Z I"]
+
+
+def test_what_its_batch_does_to_names_behind_it_is_followed_all_the_same() -> None:
+    """INV-1: the server has run it, and a ROLLBACK brings no prepared statement back."""
+    drops = facts("deallocate s", "deallocate", deallocates=("s",), effects=frozenset({Effect.session}))
+    with Play() as play:
+        play.client(parse("select 1", "s")).judged(verdict(facts("select 1")))
+        play.server(PARSE_COMPLETE, parameters(), columns("a")).client(SYNC).server(ready()).skip()
+        begun(play, bounded(DELETES, drops)).server(complete("DELETE 6"), complete("DEALLOCATE"), ready("T"))
+        play.server(complete("ROLLBACK"), ready()).skip()
+        play.client(bind("", "s"))
+        assert play.said()[0] == "server P hoopd_refused hoopd refused this statement"  # it is not there any more
 
 
 def test_copy_into_a_table_is_bounded_too() -> None:
@@ -377,6 +390,24 @@ def test_a_copy_out_is_limited_as_an_answer() -> None:
         assert play.said() == ["client d", "cancelserver"]
         play.server(complete("COPY 2"), ready())
         assert play.said()[-1] == "client Z I"
+
+
+def test_a_portal_is_under_the_limits_of_the_policy_that_came_since_as_well() -> None:
+    """DESIGN.md section 4: at Execute, limits are checked again."""
+    again = bounded(SELECTS, most=Limits(rows=2))
+    newer = replace(again.decision, policy_version=PolicyVersion(2))
+    again = replace(again, decision=newer, statements=(replace(again.statements[0], decision=newer),))
+    with Play() as play:
+        in_block(play).client(parse(SELECTS.sql), bind("p"), encode("E", b"p\0\0\0\0\1"), SYNC).skip()
+        play.judged(verdict(SELECTS)).server(PARSE_COMPLETE, parameters(), columns("a")).judged(verdict(SELECTS))
+        play.server(BIND_COMPLETE, row("1"), encode("s"), ready("T")).skip()
+        play.machine.note_policy(PolicyVersion(2))
+        play.client(execute("p"), SYNC).judged(again).skip()
+        play.server(row("2"), row("3"))
+        assert play.said() == ["client D ['2']", "client D ['3']"]
+        play.server(row("4"))
+        assert play.said() == ["cancelserver"]
+        play.server(failure("57014", "canceled")).skip()
 
 
 # Time

@@ -22,6 +22,11 @@ def statements(sql: str) -> list[Facts]:
     return list(analyse(sql, STATE, CATALOG))
 
 
+def executed(sql: str, code: str = "") -> Facts:
+    """EXECUTE of a statement that was prepared in the same text, behind ``code`` that could have replaced it."""
+    return statements(f"prepare p as {sql}; {code}; execute p")[-1]
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -84,6 +89,32 @@ def test_what_would_commit_in_the_same_message_is_refused(sql: str, decision: De
 
 def test_reads_between_begin_and_commit_leave_nothing_to_undo() -> None:
     assert refusal([(facts, ROWS) for facts in statements("begin; select 1; commit")]) is None
+
+
+def test_what_is_executed_by_name_is_bounded_as_what_stands_behind_the_name() -> None:
+    assert bounded(executed("delete from things"), CHANGES) == 5
+    assert bounded(executed("select 1"), CHANGES) is None
+    assert limited(executed("select 1"), ROWS)
+    assert refusal([(executed("with d as (delete from things returning id) select 1 from d"), CHANGES)]) is not None
+    (analysed,) = [
+        s for s in statements("prepare p as delete from things; explain analyze execute p") if s.kind == "explain"
+    ]
+    assert refusal([(analysed, CHANGES)]) is not None
+
+
+def test_an_execute_that_nobody_knows_any_more_is_refused_where_changes_are_bounded() -> None:
+    """Its tag would tell how many; but it may be a COMMIT as well."""
+    unknown = executed("delete from things", "do 'x'")
+    assert refusal([(unknown, CHANGES)]) is not None
+    assert refusal([(unknown, ROWS)]) is None
+    assert refusal([(statements("delete from things")[0], ROWS), (unknown, ROWS)]) is not None
+
+
+def test_to_prepare_is_not_to_run() -> None:
+    (made,) = statements("prepare p as delete from things")
+    assert bounded(made, CHANGES) is None
+    assert not limited(made, CHANGES)
+    assert refusal([(made, CHANGES)]) is None
 
 
 def test_a_batch_of_changes_is_none_of_these() -> None:
