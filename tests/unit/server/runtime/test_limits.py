@@ -113,6 +113,22 @@ async def test_what_cannot_be_bounded_does_not_run(things: str, sql: str) -> Non
     assert count(things) == 10
 
 
+async def test_what_is_run_by_name_is_bounded(things: str) -> None:
+    """As a statement of its own, prepared; and a portal of the protocol that SQL fetches from."""
+    async with bench(things, BOUNDED) as gateway, gateway.client() as client:
+        assert await client.query("prepare p as delete from things where id > $1") == ["C PREPARE", "Z I"]
+        assert await client.query("execute p (0)") == [f"E ERROR 54000 DELETE touched {TEN}", "Z I"]
+        client.send(piped("execute p (0)"), SYNC)
+        assert (await client.until())[-2:] == [f"E ERROR 54000 DELETE touched {TEN}", "Z I"]
+        assert await client.query("execute p (9)") == ["C DELETE 1", "Z I"]
+        assert await client.query("begin") == ["C BEGIN", "Z T"]
+        client.send(make_parse("", b"delete from things returning id"), make_bind("c", ""), SYNC)
+        assert await client.until() == ["1", "2", "Z T"]
+        assert (await client.query("fetch 1 from c"))[0].startswith("E ERROR 0A000")
+        assert (await client.query("commit"))[-1] == "Z I"
+    assert count(things) == 9
+
+
 async def test_copy_is_bounded(things: str) -> None:
     async with bench(things, BOUNDED) as gateway, gateway.client() as client:
         lines = [encode("d", f"{n}\tx\n".encode()) for n in range(200, 206)]
