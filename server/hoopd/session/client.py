@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from hoopd.domain.decision import Outcome
 from hoopd.domain.events import StatementOutcome
+from hoopd.domain.limits import NO_LIMITS
 from hoopd.masking.placeholders import refusal
 from hoopd.pgwire import frontend
 from hoopd.pgwire.errors import WireError
@@ -161,7 +162,8 @@ def run(core: Core, work: Work) -> None:
     if work.bind is not None:
         extended.send_bind(core, work)
         return
-    if bounding.needs_transaction(core, work):
+    assert work.verdict is not None
+    if work.verdict.decision.limits is not NO_LIMITS and bounding.needs_transaction(core, work):
         bounding.begin(core, work)
         return
     send_query(core, work)
@@ -178,7 +180,8 @@ def send_query(core: Core, work: Work, *, own: bool = False) -> None:
     core.statements.pop("", None)
     core.expected.append(expect)
     core.to_server(work.frame.data)
-    bounding.time(core, expect.running[0] if expect.running else None)
+    if expect.running and expect.running[0].limited:
+        bounding.time(core, expect.running[0])
     core.unsynced = False
     core.work = None
 

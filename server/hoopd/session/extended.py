@@ -384,7 +384,8 @@ def judged_execute(core: Core, work: Work) -> None:
 def _send_execute(core: Core, frame: Frame, portal: Portal) -> None:
     if portal.running is not None:
         note_effects(core, [portal.running.judged.facts])
-        bounding.note_execute(core, portal.running)
+        if portal.running.limited:
+            bounding.note_execute(core, portal.running)
         portal.doubtful = False  # by its own code, which is what was judged
     core.expected.append(ExpectExecute(portal))
     core.to_server(frame.data)

@@ -228,7 +228,7 @@ def _query_ready(core: Core, head: ExpectQuery, frame: Frame) -> None:
 
 
 def _query_completes(core: Core, head: ExpectQuery, running: Running, frame: Frame) -> None:
-    over = bounding.over(running, frame)
+    over = bounding.over(running, frame) if running.limited else None
     if over is not None:
         bounding.refuse_batch(core, head, running, over)
     elif head.own and running is head.running[-1]:
@@ -236,7 +236,8 @@ def _query_completes(core: Core, head: ExpectQuery, running: Running, frame: Fra
         head.withheld = frame.data
     else:
         _complete(core, running, frame)
-        bounding.time(core, _current(head))
+        if len(head.running) > 1:
+            bounding.time(core, _current(head))
 
 
 def _row(core: Core, running: Running, frame: Frame) -> None:
@@ -366,7 +367,7 @@ def _execute(core: Core, head: ExpectExecute, frame: Frame) -> bool:
             return copying.outgoing(core, running, frame)
         case "C" if running is not None:
             return _portal_completes(core, running, frame)
-        case "s" if running is not None and bounding.over(running, frame) is not None:
+        case "s" if running is not None and running.limited and bounding.over(running, frame) is not None:
             return _portal_completes(core, running, frame)
         case "I" | "s":
             core.to_client(frame.data)
@@ -378,7 +379,8 @@ def _execute(core: Core, head: ExpectExecute, frame: Frame) -> bool:
 
 def _portal_completes(core: Core, running: Running, frame: Frame) -> bool:
     core.expected.popleft()
-    over = bounding.over(running, frame)  # of one that has ended as well: it is executed again
+    # Of one that has ended as well: it is executed again.
+    over = bounding.over(running, frame) if running.limited else None
     if over is not None:
         bounding.refuse_portal(core, running, over)
     elif running.ended:

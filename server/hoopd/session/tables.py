@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from hoopd.domain.ids import RequestId, StatementNo
+from hoopd.domain.limits import NO_LIMITS
 from hoopd.pgwire.backend import Field
 from hoopd.pgwire.errors import ErrorFields
 from hoopd.session.copy_data import Copied
@@ -75,8 +76,9 @@ class Running:
     """Cancelled, since it ran too long: what the client is told when that is how it ends."""
     given_rows: int = 0
     given_bytes: int = 0
+    limited: bool = False
+    """Whether the policy bounds anything of it, and ``row_limited``: whether the rows of its answer are counted."""
     row_limited: bool = False
-    """Whether the rows of its answer have to be counted."""
 
     def __post_init__(self) -> None:
         self.judge(self.judged)
@@ -84,7 +86,8 @@ class Running:
     def judge(self, judged: JudgedStatement) -> None:
         """What was decided on it, from now on."""
         self.judged, most = judged, judged.decision.limits
-        self.row_limited = most.rows is not None or most.bytes is not None
+        self.limited = most is not NO_LIMITS
+        self.row_limited = self.limited and (most.rows is not None or most.bytes is not None)
 
 
 @dataclass(slots=True)
