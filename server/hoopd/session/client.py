@@ -60,14 +60,14 @@ def refuse_frame(core: Core, frame: Frame, problem: WireError) -> None:
 def _must_drain(core: Core, frame: Frame) -> bool:
     """A Query never overtakes; nothing is judged while something before it may change what it means, and nothing that
     could commit goes out while something before it may be past a limit.
+
+    A portal is described as its Bind made it, with no text analysed again. Between the two a read-back of ours would be
+    a statement run in the same implicit transaction, which VACUUM refuses and which makes LOCK TABLE legal.
     """
     if not core.expected or core.skipping:
         return False
-    return (
-        frame.kind in "QF"
-        or (frame.kind in "PBD" and core.barrier_ahead)
-        or (core.limited_ahead and bounding.waits(core, frame))
-    )
+    judged = frame.kind in "PB" or (frame.kind == "D" and frame.body[:1] != b"P")
+    return frame.kind in "QF" or (judged and core.barrier_ahead) or (core.limited_ahead and bounding.waits(core, frame))
 
 
 def _query(core: Core, frame: Frame) -> None:

@@ -3,7 +3,27 @@
 from __future__ import annotations
 
 from hoopd.domain.decision import Outcome
-from tests.unit.server.session.play import Play, columns, complete, encode, facts, query, ready, row, verdict
+from hoopd.pgwire import frontend
+from hoopd.sql.facts import Effect
+from tests.unit.server.session.play import (
+    BIND_COMPLETE,
+    NO_DATA,
+    PARSE_COMPLETE,
+    SYNC,
+    Play,
+    bind,
+    columns,
+    complete,
+    encode,
+    execute,
+    facts,
+    parameters,
+    parse,
+    query,
+    ready,
+    row,
+    verdict,
+)
 
 
 def test_an_allowed_query_is_recorded_before_it_is_sent() -> None:
@@ -88,3 +108,33 @@ def test_a_terminate_behind_what_has_to_be_held_asks_nobody() -> None:
         assert "raise" not in said
         assert said[-1] == "end client"
         assert "record StatementFinished cancelled" in said
+
+
+def test_a_portal_is_described_without_a_read_back_before_its_execute() -> None:
+    """INV-8: a statement of the gateway's between Bind and Execute would make a VACUUM fail and a LOCK TABLE legal."""
+    opaque = verdict(facts("vacuum t", "vacuum", effects=frozenset({Effect.opaque})))
+    with Play() as play:
+        play.client(parse("vacuum t")).skip().judged(opaque).skip()
+        play.server(PARSE_COMPLETE, parameters(), NO_DATA).skip()
+        play.client(bind(), frontend.make_describe("P", ""), execute(""), SYNC).skip().judged(opaque)
+        assert [line for line in play.said() if line.startswith("server")] == [
+            "server B :",
+            "server D",
+            "server E",
+            "server S",
+        ]
+        play.server(BIND_COMPLETE, NO_DATA, complete("VACUUM"), ready())
+        assert "server P hoopd_show SHOW search_path" in play.said()
+        play.read_back().server(ready())
+
+
+def test_a_statement_is_not_described_before_what_may_change_its_meaning_is_read_back() -> None:
+    """INV-1: the server may analyse its text again."""
+    opaque = verdict(facts("select f()", effects=frozenset({Effect.opaque})))
+    with Play() as play:
+        play.client(parse("select f()", "s")).skip().judged(opaque).skip()
+        play.server(PARSE_COMPLETE, parameters(), columns("f")).skip()
+        play.client(bind("", "s"), frontend.make_describe("S", "s")).skip().judged(opaque)
+        assert play.said()[-2:] == ["server B :s", "server H"]
+        play.server(BIND_COMPLETE)
+        assert "server P hoopd_show SHOW search_path" in play.said()
