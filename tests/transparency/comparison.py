@@ -40,15 +40,23 @@ class Difference:
 
 @dataclass(frozen=True)
 class Suite:
-    """Cases of one client. ``run`` gives the transcript of each; ``lacking`` is why it cannot run here."""
+    """Cases of one client. ``run`` gives the transcript of each; ``lacking`` is why it cannot run here; ``cases`` are
+    the names of those that are known before they run.
+    """
 
     name: str
     run: Callable[[Side], Mapping[str, Transcript]]
     lacking: str | None = None
+    cases: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, name: str, cases: Mapping[str, Case], lacking: str | None = None) -> Suite:
-        return cls(name, lambda side: {case: _transcript(run, side) for case, run in cases.items()}, lacking)
+        """A suite of cases that are functions of a side."""
+        return cls(name, lambda side: transcripts(cases, side), lacking, tuple(cases))
+
+
+def transcripts(cases: Mapping[str, Case], side: Side) -> dict[str, Transcript]:
+    return {name: _transcript(case, side) for name, case in cases.items()}
 
 
 def _transcript(case: Case, side: Side) -> Transcript:

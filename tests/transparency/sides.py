@@ -28,7 +28,7 @@ default: allow
 rules: []
 """
 # Statistics gathered in the background would change plans on one side at another moment than on the other.
-QUIET = {"autovacuum": "off", "jit": "off"}
+QUIET = {"autovacuum": "off", "jit": "off", "max_prepared_transactions": "5"}
 
 
 @dataclass(frozen=True)

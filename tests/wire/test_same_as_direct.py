@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.repository import ROOT
-from tests.transparency import psql
 from tests.transparency.comparison import Difference, Suite, compare
 from tests.transparency.differences import KNOWN
 from tests.transparency.normal import normal
 from tests.transparency.sides import Side, Sides, both_sides
+from tests.transparency.suites import every, short
 
 pytestmark = pytest.mark.xdist_group("transparency")
 
@@ -28,8 +28,11 @@ def made(direct: list[str], tunnel: list[str]) -> Suite:
     return Suite.of("made", {"case": lambda side: direct if side.name == "direct" else tunnel})
 
 
-def test_psql_sees_the_same(sides: Sides) -> None:
-    outcome = compare(psql.suite(), sides, KNOWN)
+@pytest.mark.parametrize("suite", short(), ids=lambda suite: suite.name)
+def test_a_client_sees_the_same(sides: Sides, suite: Suite) -> None:
+    if suite.lacking is not None:
+        pytest.skip(suite.lacking)
+    outcome = compare(suite, sides, KNOWN)
     assert not outcome.failures, "\n\n".join(f"{name}\n{shown}" for name, shown in outcome.failures.items())
     assert outcome.collected["direct"] == outcome.collected["tunnel"] == len(outcome.same) + len(outcome.listed)
 
@@ -37,7 +40,7 @@ def test_psql_sees_the_same(sides: Sides) -> None:
 @pytest.mark.parametrize("entry", KNOWN, ids=lambda entry: entry.page)
 def test_an_entry_is_on_the_page_and_names_cases_that_there_are(entry: Difference) -> None:
     assert entry.page in (ROOT / "docs/transparency.md").read_text(encoding="utf-8")
-    names = [f"psql/{name}" for name, _ in psql.scripts()]
+    names = [f"{suite.name}/{case}" for suite in every() for case in suite.cases]
     assert all(any(Difference((case,), "", "", "").covers(name) for name in names) for case in entry.cases)
 
 
