@@ -47,6 +47,8 @@ KNOWN = (
             "asyncpg/*/sql-cursors",
             "psycopg-features/server-cursors",
             "pg_dump/inserts",
+            "sqlalchemy/psycopg/stream",
+            "django/server-side-cursors",
         ),
         why="not carried yet",
         page="DECLARE is not supported here yet",

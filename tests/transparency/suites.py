@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.transparency import psql
-from tests.transparency.clients import asyncpg_modes, programs, psycopg_features, psycopg_modes
+from tests.transparency.clients import (
+    asyncpg_modes,
+    migrations,
+    programs,
+    psycopg_features,
+    psycopg_modes,
+    sqlalchemy_client,
+)
 from tests.transparency.comparison import Suite
 
 SHORT_MODES = ("async-binary-prepared", "prepared-transaction", "pipeline")
@@ -21,6 +28,9 @@ def every() -> Sequence[Suite]:
         asyncpg_modes.suite(),
         programs.pg_dump(),
         programs.pgbench(),
+        sqlalchemy_client.suite(),
+        migrations.alembic(),
+        migrations.django(),
     )
 
 
@@ -34,4 +44,6 @@ def short() -> Sequence[Suite]:
         asyncpg_modes.suite(SHORT_WAYS),
         programs.pg_dump(),
         programs.pgbench(5),
+        sqlalchemy_client.suite(),
+        migrations.django({"inspectdb": migrations.DJANGO["inspectdb"]}),
     )

@@ -11,7 +11,7 @@ import psycopg
 
 from tests.transparency import lines
 from tests.transparency.comparison import Case, Suite, Transcript
-from tests.transparency.sides import Side
+from tests.transparency.sides import DIRECT, Side
 
 SECONDS = 240
 # How far the filling of tables is comes as often as there is time for it.
@@ -42,6 +42,8 @@ def run(side: Side, program: str, *arguments: str, directory: str, given: str | 
         timeout=SECONDS,
         check=False,
     )
+    if side.name == DIRECT and done.returncode and "--table=nothing" not in arguments:
+        raise RuntimeError(done.stderr[-2000:])
     errors = [line for line in re.split(r"[\r\n]+", done.stderr) if not PROGRESS.search(line)]
     return [f"{program} {' '.join(arguments)}", f"exit {done.returncode}", *done.stdout.splitlines(), *errors]
 
