@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from tests.transparency.clients import node_clients
 from tests.transparency.comparison import Outcome, compare
 from tests.transparency.differences import KNOWN
 from tests.transparency.sides import DIRECT, TUNNEL, both_sides
@@ -18,8 +19,8 @@ HEAD = (
 
 def main() -> int:
     outcomes = []
-    with both_sides() as sides:
-        for suite in every():
+    with both_sides() as sides, node_clients.modules() as (packages, why):
+        for suite in (*every(), *node_clients.suites(packages, why)):
             print(f"{suite.name} …", file=sys.stderr, flush=True)
             outcomes.append(compare(suite, sides, KNOWN))
     print(HEAD)

@@ -9,13 +9,13 @@ BATCH = "send them apart, each in its own query"
 
 KNOWN = (
     Difference(
-        cases=("psql/errors/verbose-syntax", "psycopg/*/syntax", "asyncpg/*/syntax"),
+        cases=("psql/errors/verbose-syntax", "psycopg/*/syntax", "asyncpg/*/syntax", "node-*/*/syntax"),
         why="nothing that the grammar does not take reaches the database, and the gateway has no place in its source",
         page="PostgreSQL's own error, but made by the gateway",
         lacks="scanner_yyerror",
     ),
     Difference(
-        cases=("psycopg/libpq-pipeline-of-*/malformed", "psycopg/raw/malformed"),
+        cases=("psycopg/libpq-pipeline-of-*/malformed", "psycopg/raw/malformed", "node-*/*/malformed"),
         why="the gateway has to know what a Bind means before it sends it, and has no place in PostgreSQL's source",
         page="that does not have the parameters of its statement",
         lacks="exec_bind_message",
@@ -33,6 +33,7 @@ KNOWN = (
             "psql/statements/sql-prepare",
             "psycopg/*/sql-prepare",
             "asyncpg/*/sql-prepare",
+            "node-*/*/sql-prepare",
             *(f"pg_dump/{name}" for name in ("plain", "schema", "data", "column-inserts", "custom")),
             "pg_dump/directory-by-two",
         ),
@@ -45,6 +46,7 @@ KNOWN = (
             "psql/statements/sql-cursors",
             "psycopg/*/sql-cursors",
             "asyncpg/*/sql-cursors",
+            "node-*/*/sql-cursors",
             "psycopg-features/server-cursors",
             "pg_dump/inserts",
             "sqlalchemy/psycopg/stream",
@@ -55,7 +57,7 @@ KNOWN = (
         answer="DECLARE is not supported here yet: run the SELECT itself, with a LIMIT",
     ),
     Difference(
-        cases=("psycopg/*/pinned", "asyncpg/*/pinned"),
+        cases=("psycopg/*/pinned", "asyncpg/*/pinned", "node-*/*/pinned"),
         why="the gateway sets at start-up what decides how the server reads statements",
         page="`pg_settings` says that the client has set them",
         answer="standard_conforming_strings",
