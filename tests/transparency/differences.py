@@ -26,36 +26,6 @@ KNOWN = (
         page=BATCH,
         answer=f"ERROR:  INSERT can change what the statements after it mean: {BATCH}",
     ),
-<<<<<<< HEAD
-=======
-    Difference(
-        cases=(
-            "psql/statements/sql-prepare",
-            "psycopg/*/sql-prepare",
-            "asyncpg/*/sql-prepare",
-            "node-*/*/sql-prepare",
-            *(f"pg_dump/{name}" for name in ("plain", "schema", "data", "column-inserts", "custom")),
-            "pg_dump/directory-by-two",
-        ),
-        why="not carried yet",
-        page="PREPARE is not supported here yet",
-        answer="PREPARE is not supported here yet: let the driver prepare it through the protocol",
-    ),
-    Difference(
-        cases=(
-            "psql/statements/sql-cursors",
-            "psycopg/*/sql-cursors",
-            "asyncpg/*/sql-cursors",
-            "node-*/*/sql-cursors",
-            "psycopg-features/server-cursors",
-            "pg_dump/inserts",
-            "sqlalchemy/psycopg/stream",
-            "django/server-side-cursors",
-        ),
-        why="not carried yet",
-        page="DECLARE is not supported here yet",
-        answer="DECLARE is not supported here yet: run the SELECT itself, with a LIMIT",
-    ),
     Difference(
         cases=("psycopg/*/pinned", "asyncpg/*/pinned", "node-*/*/pinned"),
         why="the gateway sets at start-up what decides how the server reads statements",
@@ -104,5 +74,4 @@ KNOWN = (
         page="replication is refused by the gateway",
         answer="replication is refused by the gateway",
     ),
->>>>>>> 1837b88 (Compare psycopg in all its modes, asyncpg, pg_dump and pgbench with the same sessions against the database, since drivers say more than psql)
 )
