@@ -27,8 +27,11 @@ def limited(facts: Facts, decision: Decision) -> bool:
     """Whether it has to be seen to its end before anything that could commit it may follow."""
     if not decision.limits or facts.prepares is not None:
         return False
-    if bounded(facts, decision) is not None:
-        return True
+    return bounded(facts, decision) is not None or answers(facts, decision)
+
+
+def answers(facts: Facts, decision: Decision) -> bool:
+    """Whether the rows that it gives are counted: not those of a CALL, which could not be undone for them."""
     return (decision.limits.rows is not None or decision.limits.bytes is not None) and facts.kind in GIVING_ROWS
 
 
@@ -45,6 +48,8 @@ def may_commit(facts: Facts) -> bool:
 def refusal(batch: Sequence[tuple[Facts, Decision]]) -> tuple[int, str] | None:
     """The first statement of one message whose limits could not be held, by its number from 0, and why."""
     for number, (facts, decision) in enumerate(batch):
+        if decision.limits and _unknown(facts):
+            return number, "the policy limits this EXECUTE, and what it runs is not known any more: prepare it again"
         if decision.limits.changed_rows is not None and _changes(facts) and not _counted(facts):
             text = f"the policy bounds the rows that a statement changes to {decision.limits.changed_rows}, and "
             return number, f"{text}PostgreSQL does not count those of this one: write it in another way"
@@ -67,8 +72,6 @@ def _unknown(facts: Facts) -> bool:
 
 
 def _changes(facts: Facts) -> bool:
-    if _unknown(facts):
-        return True
     return Effect.write in facts.effects and any(kind in COUNTED | UNCOUNTED for kind in _kinds(facts))
 
 

@@ -14,6 +14,7 @@ from hoopd.domain.ids import RequestId, StatementNo
 from hoopd.domain.limits import NO_LIMITS
 from hoopd.pgwire.backend import Field
 from hoopd.pgwire.errors import ErrorFields
+from hoopd.session import limits
 from hoopd.session.copy_data import Copied
 from hoopd.session.judgement import JudgedStatement
 from hoopd.session.results import ResultRelay
@@ -85,9 +86,9 @@ class Running:
 
     def judge(self, judged: JudgedStatement) -> None:
         """What was decided on it, from now on."""
-        self.judged, most = judged, judged.decision.limits
-        self.limited = most is not NO_LIMITS
-        self.row_limited = self.limited and (most.rows is not None or most.bytes is not None)
+        self.judged = judged
+        self.limited = judged.decision.limits is not NO_LIMITS
+        self.row_limited = self.limited and limits.answers(judged.facts, judged.decision)
 
 
 @dataclass(slots=True)

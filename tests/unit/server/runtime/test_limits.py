@@ -136,7 +136,12 @@ async def test_copy_is_bounded(things: str) -> None:
         assert await client.until() == ["G", "E ERROR 54000 COPY touched 6 rows; at most 5 were allowed", "Z I"]
         client.send(make_query(b"copy things from stdin"), *lines[1:], encode("c"))
         assert await client.until() == ["G", "C COPY 5", "Z I"]
-    assert count(things) == 15
+        for sent, told in ((lines, "E ERROR 54000 COPY touched 6 rows; at most 5 were allowed"), (lines[1:2], "")):
+            client.send(piped("copy things (id, name) from stdin"), encode("H"))
+            assert await client.until("G") == ["1", "2", "G"]
+            client.send(*[piece.replace(b"20", b"30") for piece in sent], encode("c"), SYNC)
+            assert await client.until() == [told or "C COPY 1", "Z I"]
+    assert count(things) == 16
 
 
 async def test_an_error_at_commit_is_told_in_place_of_the_tag(things: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hoopd.domain.decision import Decision, Outcome
 from hoopd.domain.ids import PolicyVersion
 from hoopd.domain.limits import NO_LIMITS, Limits
-from hoopd.session.limits import bounded, limited, only_reads, refusal
+from hoopd.session.limits import answers, bounded, limited, only_reads, refusal
 from hoopd.sql.analysis import analyse
 from hoopd.sql.facts import Facts
 from tests.fuzz.conversation import CATALOG, STATE
@@ -102,12 +102,20 @@ def test_what_is_executed_by_name_is_bounded_as_what_stands_behind_the_name() ->
     assert refusal([(analysed, CHANGES)]) is not None
 
 
-def test_an_execute_that_nobody_knows_any_more_is_refused_where_changes_are_bounded() -> None:
+@pytest.mark.parametrize("decision", [CHANGES, ROWS], ids=["changes", "rows"])
+def test_an_execute_that_nobody_knows_any_more_is_refused_where_it_is_limited(decision: Decision) -> None:
     """Its tag would tell how many; but it may be a COMMIT as well."""
     unknown = executed("delete from things", "do 'x'")
-    assert refusal([(unknown, CHANGES)]) is not None
-    assert refusal([(unknown, ROWS)]) is None
-    assert refusal([(statements("delete from things")[0], ROWS), (unknown, ROWS)]) is not None
+    free = replace(decision, limits=NO_LIMITS)
+    assert refusal([(unknown, decision)]) is not None
+    assert refusal([(unknown, free)]) is None
+    assert refusal([(statements("delete from things")[0], decision), (unknown, free)]) is not None
+
+
+def test_the_row_of_a_call_is_not_counted() -> None:
+    """What it did could not be undone: a procedure may commit."""
+    (facts,) = statements("call p()")
+    assert not answers(facts, ROWS)
 
 
 def test_to_prepare_is_not_to_run() -> None:
