@@ -34,7 +34,7 @@ class Relay(Gateway):
         database = await upstream.connect(target, {**entry.parameters, "client_encoding": "UTF8"}, limit)
         try:
             greeting = [backend.make_parameter_status(*each) for each in database.parameters.items()]
-            greeting += [backend.make_backend_key(1, secrets.randbits(31)), backend.make_ready("I")]
+            greeting += [backend.make_backend_key(1, secrets.token_bytes(entry.key_bytes)), backend.make_ready("I")]
             await pipe.write(b"".join(greeting))
             await pipe.opened("relayed")
             await _splice(pipe, database)
