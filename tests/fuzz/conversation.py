@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -135,13 +135,18 @@ class Conversation:
     # What happens
 
     def feed(self, event: events.Event) -> None:
+        self._feed([event], lambda: self.machine.receive(event))
+
+    def _feed(self, told: Sequence[events.Event], receive: Callable[[], list[commands.Command]]) -> None:
         self.oracle.policy = self.version
         self.machine.note_policy(self.version)
-        self.trace.append(f"<< {_shown(event)}")
-        self.oracle.told(event)
+        for event in told:
+            self.trace.append(f"<< {_shown(event)}")
+            self.oracle.told(event)
         ended = self.machine.phase is Phase.ended
-        out = self.machine.receive(event)
-        if out and isinstance(event, events.Judged) and event.verdict.masking:  # a late one says nothing
+        out = receive()
+        last = told[-1] if told else None
+        if out and isinstance(last, events.Judged) and last.verdict.masking:  # a late one says nothing
             self.oracle.masking = True
         if ended and out:
             raise Finding(f"said after the end: {out}")
@@ -176,8 +181,12 @@ class Conversation:
         size = self.choose.choice((1, 5, 40, 400, len(self.unsent)))
         data, self.unsent = self.unsent[:size], self.unsent[size:]
         try:
-            for frame in self.reader.feed(data):
-                self.feed(events.ClientSent(frame))
+            frames = list(self.reader.feed(data))
+            if frames and self.choose.random() < 0.5:
+                self._feed([events.ClientSent(frame) for frame in frames], lambda: self.machine.client_sent(frames))
+            else:
+                for frame in frames:
+                    self.feed(events.ClientSent(frame))
         except WireError as problem:
             self.unsent = b""
             self.feed(events.EndAsked("client", problem.sqlstate, problem.message))
@@ -186,9 +195,14 @@ class Conversation:
             self.feed(events.ClientClosed())
 
     def _server_says(self) -> None:
-        for _ in range(min(len(self.server.out), self.choose.choice((1, 2, 20)))):
-            data = self.server.out.popleft()
-            for frame in frames_of(data):
+        count = min(len(self.server.out), self.choose.choice((1, 2, 20)))
+        together = self.choose.random() < 0.5
+        if together:
+            frames = [frame for _ in range(count) for frame in frames_of(self.server.out.popleft())]
+            self._feed([events.ServerSent(frame) for frame in frames], lambda: self.machine.server_sent(frames))
+            return
+        for _ in range(count):
+            for frame in frames_of(self.server.out.popleft()):
                 self.feed(events.ServerSent(frame))
 
     def _answer(self) -> None:

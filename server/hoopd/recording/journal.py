@@ -1,8 +1,8 @@
 """One append-only file for each session, from the event until the store has it.
 
-Each event is one ``write(2)`` on a descriptor opened with O_APPEND; no buffer of ours, so what ``append`` has returned
-from survives ``kill -9`` of the gateway. ``Sync.disk`` also waits for the disk before a statement may run, which
-survives a crash of the machine.
+Events that were added go out in one ``write(2)`` on a descriptor opened with O_APPEND; what ``flush`` has returned from
+survives ``kill -9`` of the gateway, and before that it counts for nothing. ``Sync.disk`` also waits for the disk before
+a statement may run, which survives a crash of the machine.
 
 A file starts with a line that names its session; then come frames: the body's length (4 bytes), the event's hash
 (32 bytes), the body. A last frame that is not whole was never acknowledged, so it may be cut off.
@@ -58,7 +58,9 @@ class JournalWriter:
         self.size = size
         """Bytes that are whole and acknowledged."""
         self.seq = seq
+        """Of the event that was added last."""
         self.head = head
+        self._added = bytearray()
 
     @classmethod
     def create(cls, directory: Path, session: SessionId) -> JournalWriter:
@@ -92,26 +94,52 @@ class JournalWriter:
         return cls(path, descriptor, size=size, seq=seq, head=head)
 
     def append(self, body: bytes, *, to_disk: bool = False) -> None:
-        """Write one event. When this returns, the event is in the file; ``to_disk``: and the file is on the disk.
+        """Add one event and write it. When this returns, the event is in the file; ``to_disk``: and on the disk.
 
-        Raises ``LimitExceeded`` for a body over ``MAX_BODY`` (nothing is written), and ``Unavailable`` when it could
-        not be written: then the file ends with the event before, and no other is ever taken.
+        Raises what ``add`` and ``flush`` raise.
+        """
+        self.add(body)
+        self.flush(to_disk=to_disk)
+
+    def add(self, body: bytes) -> None:
+        """Take one event, to be written by the next ``flush``.
+
+        Raises ``LimitExceeded`` for a body over ``MAX_BODY`` (it is not taken), and ``Unavailable`` where no event is
+        taken any more.
         """
         if self._descriptor is None:
             raise Unavailable("The session's journal is closed; nothing can be recorded in it.")
         if len(body) > MAX_BODY:
             raise LimitExceeded(f"The record takes {MAX_BODY} bytes for one event, and this one has {len(body)}.")
-        head = chain.link(self.head, body)
+        self.head = chain.link(self.head, body)
+        self._added += _FRAME.pack(len(body), self.head)
+        self._added += body
+        self.seq += 1
+
+    @property
+    def added(self) -> int:
+        """Bytes that are not yet written."""
+        return len(self._added)
+
+    def flush(self, *, to_disk: bool = False) -> None:
+        """Write what was added.
+
+        Raises ``Unavailable`` when it could not be written: then the file ends where it ended before, and nothing more
+        is ever taken.
+        """
+        if not self._added:
+            return
+        if self._descriptor is None:
+            raise Unavailable("The session's journal is closed; nothing can be recorded in it.")
+        added, self._added = bytes(self._added), bytearray()
         size = self.size
         try:
-            self._write(_FRAME.pack(len(body), head) + body)
+            self._write(added)
             if to_disk:
                 os.fdatasync(self._descriptor)
         except OSError as error:
             self._give_up(size)
             raise _failed(error) from error
-        self.head = head
-        self.seq += 1
 
     @property
     def closed(self) -> bool:

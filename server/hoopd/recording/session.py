@@ -7,9 +7,12 @@ from datetime import datetime
 
 from hoopd.domain.events import Event, SessionEnded, SessionStarted, StatementStarted
 from hoopd.domain.ids import SessionId
-from hoopd.recording.codec import message_of
 from hoopd.recording.journal import JournalWriter, Sync
 from hoopd.recording.unfinished import Unfinished
+from hoopd.recording.wire import body_of
+
+MOST_ADDED = 256 * 1024
+"""Bytes of events that wait for ``commit``; at this they are written without it (INV-9)."""
 
 
 class SessionRecord:
@@ -36,6 +39,7 @@ class SessionRecord:
         self._ready = ready
         self._written = written
         self._unfinished = Unfinished()
+        self._to_disk = False
 
     @property
     def usable(self) -> bool:
@@ -43,20 +47,37 @@ class SessionRecord:
         return not self._writer.closed
 
     def append(self, event: Event) -> None:
-        """Write one event to the journal, synchronously; it survives ``kill -9`` of the gateway when this returns.
+        """``note`` and ``commit``: the event survives ``kill -9`` of the gateway when this returns."""
+        self.note(event)
+        self.commit()
 
-        Raises ``Unavailable`` when it cannot be written (then nothing more ever is: end the session), and for
-        ``StatementStarted`` and ``SessionStarted`` also when the store is away for longer than ``journal.max_lag``
-        (then nothing was written: deny the statement, INV-2). Raises ``LimitExceeded`` for an event too large to be
-        recorded (nothing was written, the session can go on). In each case the statement must not run (INV-3).
+    def note(self, event: Event) -> None:
+        """Take one event, which counts for nothing before ``commit``: until then nothing may go out that depends on it.
+
+        Raises ``LimitExceeded`` for an event too large to be recorded (it was not taken, the session can go on), and
+        ``Unavailable`` for ``StatementStarted`` and ``SessionStarted`` when the store is away for longer than
+        ``journal.max_lag`` (it was not taken: deny the statement, INV-2), or as ``commit`` does. In each case the
+        statement must not run (INV-3).
         """
         if isinstance(event, SessionStarted) != (self._writer.seq == 0):
             raise ValueError("a record starts with SessionStarted, and has only one")
         if isinstance(event, SessionStarted | StatementStarted):
             self._ready()
+        for each in self._unfinished.closing(event, lost=False) if isinstance(event, SessionEnded) else (event,):
+            self._note(each)
+        if self._writer.added > MOST_ADDED:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what was noted, synchronously: it survives ``kill -9`` of the gateway when this returns.
+
+        Raises ``Unavailable`` when it cannot be written: then nothing more ever is, so end the session.
+        """
+        if not self._writer.added:
+            return
+        to_disk, self._to_disk = self._to_disk, False
         try:
-            for each in self._unfinished.closing(event, lost=False) if isinstance(event, SessionEnded) else [event]:
-                self._write(each)
+            self._writer.flush(to_disk=to_disk)
         finally:
             if self._unfinished.ended:
                 self._writer.close()
@@ -67,11 +88,11 @@ class SessionRecord:
         self._writer.close()
         self._written()
 
-    def _write(self, event: Event) -> None:
+    def _note(self, event: Event) -> None:
         at = event.at if isinstance(event, SessionStarted) else self._clock()
         if self._unfinished.last is not None:
             at = max(at, self._unfinished.last)
-        message = message_of(self.session, self._writer.seq + 1, at, event)
-        to_disk = self._sync is Sync.disk and isinstance(event, StatementStarted | SessionEnded)
-        self._writer.append(message.SerializeToString(deterministic=True), to_disk=to_disk)
-        self._unfinished.see(message)
+        self._writer.add(body_of(self.session, self._writer.seq + 1, at, event))
+        if self._sync is Sync.disk and isinstance(event, StatementStarted | SessionEnded):
+            self._to_disk = True
+        self._unfinished.note(event, at)

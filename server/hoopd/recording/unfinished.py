@@ -10,7 +10,14 @@ from datetime import datetime
 
 from hoop.v1 import record_pb2 as pb
 from hoopd.domain.decision import Outcome
-from hoopd.domain.events import SessionEnded, StatementFinished, StatementOutcome
+from hoopd.domain.events import (
+    Event,
+    SessionEnded,
+    StatementDecided,
+    StatementFinished,
+    StatementOutcome,
+    StatementStarted,
+)
 from hoopd.domain.ids import StatementNo
 from hoopd.recording.codec import moment
 
@@ -25,21 +32,45 @@ class Unfinished:
         self.ended = False
 
     def see(self, message: pb.RecordEvent) -> None:
+        """An event that was read."""
         self.last = moment(message.time_us)
         match message.WhichOneof("body"):
             case "decided":
-                denied = message.decided.decision == Outcome.deny.value
-                self._open[message.decided.statement] = StatementOutcome.denied if denied else StatementOutcome.unknown
+                self._decided(message.decided.statement, denied=message.decided.decision == Outcome.deny.value)
             case "started":
-                self._open[message.started.statement] = StatementOutcome.unknown
-                self._started.add(message.started.statement)
+                self._begun(message.started.statement)
             case "finished":
-                self._open.pop(message.finished.statement, None)
-                self._started.discard(message.finished.statement)
+                self._finished(message.finished.statement)
             case "session_ended":
                 self.ended = True
             case _:
                 pass
+
+    def note(self, event: Event, at: datetime) -> None:
+        """An event that happens now."""
+        self.last = at
+        match event:
+            case StatementDecided():
+                self._decided(event.statement, denied=event.decision is Outcome.deny)
+            case StatementStarted():
+                self._begun(event.statement)
+            case StatementFinished():
+                self._finished(event.statement)
+            case SessionEnded():
+                self.ended = True
+            case _:
+                pass
+
+    def _decided(self, number: int, *, denied: bool) -> None:
+        self._open[number] = StatementOutcome.denied if denied else StatementOutcome.unknown
+
+    def _begun(self, number: int) -> None:
+        self._open[number] = StatementOutcome.unknown
+        self._started.add(number)
+
+    def _finished(self, number: int) -> None:
+        self._open.pop(number, None)
+        self._started.discard(number)
 
     def closing(self, end: SessionEnded, *, lost: bool) -> list[StatementFinished | SessionEnded]:
         """All that is still to be written for the record to be whole: an end for each statement, then ``end``.

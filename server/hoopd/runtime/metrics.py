@@ -2,16 +2,21 @@
 
 Invariants: no SQL, name of a person or value of a row is ever a label (INV-4, INV-7), and every label comes from a
 closed set, so that no client can make the series grow (INV-9). One registry for each object, none for the process.
+What happens with each statement is counted in plain numbers, by the event loop's thread alone, and put into the
+format's words when it is asked for: the library's own counters take a lock each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+from prometheus_client.registry import Collector
 
 from hoopd.domain.decision import Outcome
 from hoopd.domain.events import Event, RequestSettled, StatementDecided, StatementFinished, StatementOutcome
@@ -35,14 +40,48 @@ RUNNING = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 HOLDING = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
 
-class Each:
-    """One series for each word of a closed set, and where ``other`` is asked for one for all the words not in it."""
+class Counter(Collector):
+    """One number for each word of a closed set of labels, and where ``other`` is asked for one for all words not in it.
 
-    def __init__(self, family: Counter, words: Iterable[str], *, other: bool) -> None:
-        self._series = {word: family.labels(word) for word in (*words, *([OTHER] if other else []))}
+    Without words it is one number, under the empty word.
+    """
 
-    def __getitem__(self, word: str) -> Counter:
-        return self._series[word if word in self._series else OTHER]
+    def __init__(
+        self, name: str, text: str, label: str = "", words: Iterable[str] = (), *, other: bool = False
+    ) -> None:
+        self._name, self._text, self._labels = name, text, [label] if label else []
+        self._counts = dict.fromkeys([str(word) for word in words] or [""], 0)
+        if other:
+            self._counts[OTHER] = 0
+
+    def add(self, word: str = "", number: int = 1) -> None:
+        self._counts[word if word in self._counts else OTHER] += number
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        for word, number in self._counts.items():
+            family.add_metric([word] if self._labels else [], number)
+        yield family
+
+
+class Histogram(Collector):
+    """How often a value was at most each of ``bounds``, how often in all, and their sum."""
+
+    def __init__(self, name: str, text: str, bounds: Sequence[float]) -> None:
+        self._name, self._text, self._bounds = name, text, bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def collect(self) -> Iterator[Metric]:
+        at_most, buckets = 0, []
+        for bound, number in zip((*map(str, self._bounds), "+Inf"), self._counts, strict=True):
+            at_most += number
+            buckets.append((bound, at_most))
+        yield HistogramMetricFamily(self._name, self._text, buckets=buckets, sum_value=self._sum)
 
 
 class Metrics:
@@ -62,10 +101,9 @@ class Metrics:
         self._finished = self._counters(
             "hoopd_statements_finished", "Statements that ended, by how.", "outcome", StatementOutcome, other=False
         )
-        self._unjudged = Counter(
+        self._unjudged = self._counters(
             "hoopd_statements_unjudged",
             "Statements refused since no verdict could be had: catalog, policy, store.",
-            registry=self.registry,
         )
         self._errors = self._counters(
             "hoopd_errors",
@@ -92,11 +130,17 @@ class Metrics:
         )
         self._lag_bytes = self._gauge("hoopd_journal_lag_bytes", "Bytes of the journal that the store does not have.")
 
-    def _counters(self, name: str, text: str, label: str, words: Iterable[str], *, other: bool = True) -> Each:
-        return Each(Counter(name, text, [label], registry=self.registry), words, other=other)
+    def _counters(
+        self, name: str, text: str, label: str = "", words: Iterable[str] = (), *, other: bool = True
+    ) -> Counter:
+        made = Counter(name, text, label, words, other=other and bool(label))
+        self.registry.register(made)
+        return made
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(name, text, buckets=buckets, registry=self.registry)
+    def _histogram(self, name: str, text: str, bounds: tuple[float, ...]) -> Histogram:
+        made = Histogram(name, text, bounds)
+        self.registry.register(made)
+        return made
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)
@@ -120,31 +164,31 @@ class Metrics:
         """An event of a session's record, on its way to the journal."""
         match event:
             case StatementDecided(decision=decision):
-                self._decided[decision].inc()
+                self._decided.add(decision)
             case StatementFinished(outcome=outcome, sqlstate=sqlstate, duration_ms=duration):
-                self._finished[outcome].inc()
+                self._finished.add(outcome)
                 if duration:
                     self._statement_seconds.observe(duration / 1000)
                 if sqlstate:
                     self.failed(sqlstate)
             case RequestSettled(outcome=state):
-                self._settled[state].inc()
+                self._settled.add(state)
 
     def failed(self, sqlstate: str) -> None:
-        self._errors[sqlstate[:2]].inc()
+        self._errors.add(sqlstate[:2])
 
     def session_ended(self, cause: str) -> None:
-        self._ended[cause].inc()
+        self._ended.add(cause)
 
     def moved(self, leg: str, size: int) -> None:
         """``size`` bytes went one of the ``LEGS``."""
-        self._bytes[leg].inc(size)
+        self._bytes.add(leg, size)
 
     def judged(self, seconds: float) -> None:
         self._judging_seconds.observe(seconds)
 
     def unjudged(self) -> None:
-        self._unjudged.inc()
+        self._unjudged.add()
 
     @contextmanager
     def holding(self) -> Iterator[None]:

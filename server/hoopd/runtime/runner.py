@@ -1,8 +1,9 @@
 """One session's interpreter: carries out the machine's commands, in order, and feeds it what happens.
 
-It owns the tasks of the session and both ends of its bytes. At most one read of each side is under way unhandled, so
-a slow reader stops its own database connection and nothing else (INV-9). A record that cannot be written ends the
-session before anything after it is carried out (INV-3).
+It owns the tasks of the session and both ends of its bytes. Each side is read and handled in turn, and not read further
+while the other does not take what came of it, so a slow reader stops its own database connection and nothing else
+(INV-9). What was recorded is written to the journal before anything goes out to anybody, in one write; a record that
+cannot be written ends the session, and nothing of what depends on it goes out (INV-3).
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from hoopd.domain.errors import HoopError, LimitExceeded, Unavailable
 from hoopd.domain.events import Event, SessionEnded, StatementFinished, StatementStarted
@@ -35,7 +36,10 @@ log = logging.getLogger("hoopd.session")
 
 WRITE_AT = 64 * 1024
 GRACE_SECONDS = 5.0
+TURN_SECONDS = 0.002
+"""How long one session's statements keep the event loop before the others have their turn."""
 
+_What = TypeVar("_What")
 JudgeNow = Callable[[commands.Judge], Verdict | None]
 JudgeLater = Callable[[commands.Judge], Awaitable[Verdict]]
 
@@ -69,7 +73,9 @@ class SessionRunner:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._metrics = parts.metrics
-        self._queue: asyncio.Queue[tuple[tuple[events.Event, ...], asyncio.Event | None]] = asyncio.Queue()
+        self._posted: asyncio.Queue[events.Event] = asyncio.Queue()
+        self._turn = asyncio.Lock()
+        self._turn_began = 0.0
         self._room = asyncio.Event()
         self._to_client = bytearray()
         self._to_server = bytearray()
@@ -90,7 +96,7 @@ class SessionRunner:
 
         What ends the session does not wait for a client that does not read: it gets ``GRACE_SECONDS`` more.
         """
-        self._queue.put_nowait(((event,), None))
+        self._posted.put_nowait(event)
         if isinstance(event, events.EndAsked | events.ClientGone) and self._patience is None:
             self._patience = asyncio.get_running_loop().time() + GRACE_SECONDS
             if self._writing is not None:
@@ -123,7 +129,7 @@ class SessionRunner:
                 await self._flush()
                 tasks.create_task(self._read_client())
                 tasks.create_task(self._read_server())
-                tasks.create_task(self._main())
+                tasks.create_task(self._handle_posted())
                 if self._parts.bounds.idle is not None:
                     tasks.create_task(self._watch_idle(self._parts.bounds.idle))
         except* SessionOver:
@@ -154,6 +160,7 @@ class SessionRunner:
                 self._parts.record.append(SessionEnded(self.cause, self.message))
             except HoopError as problem:
                 log.warning("the end of a session could not be recorded: %s", problem.message)
+                self._to_client = bytearray(_not_recorded(problem))  # what it would have been told is not recorded
         self._parts.record.close()
 
     # Reading
@@ -168,15 +175,16 @@ class SessionRunner:
                 self.post(events.ClientGone())
                 return
             if not data:
-                await self._hand_over((events.ClientClosed(),))
+                await self._handle(self._parts.machine.receive, events.ClientClosed())
                 continue  # it goes on being read for what tells that nobody reads the answers any more
             self._metrics.moved("from_client", len(data))
             try:
-                frames = tuple(events.ClientSent(frame) for frame in self._parts.frames.feed(data))
+                frames = list(self._parts.frames.feed(data))
             except WireError as problem:
                 self.post(events.EndAsked("client", problem.sqlstate, problem.message))
                 return
-            await self._hand_over(frames)
+            if frames:
+                await self._handle(self._parts.machine.client_sent, frames)
 
     async def _room_for_more(self) -> None:
         """Read no further ahead than the session's inbox and the database take."""
@@ -205,13 +213,7 @@ class SessionRunner:
                 return
             self._metrics.moved("from_database", database.received - counted)
             counted = database.received
-            await self._hand_over(tuple(events.ServerSent(frame) for frame in frames))
-
-    async def _hand_over(self, batch: tuple[events.Event, ...]) -> None:
-        if batch:
-            handled = asyncio.Event()
-            self._queue.put_nowait((batch, handled))
-            await handled.wait()
+            await self._handle(self._parts.machine.server_sent, frames)
 
     async def _watch_idle(self, seconds: float) -> None:
         """End a session that waits for its client's next message for that long."""
@@ -225,17 +227,18 @@ class SessionRunner:
 
     # Carrying out
 
-    async def _main(self) -> None:
+    async def _handle_posted(self) -> None:
         while True:
-            batch, handled = await self._queue.get()
-            self._active = clock.monotonic()
-            for event in batch:
-                self._parts.machine.note_policy(self._parts.policy_version())
-                await self._carry_out(self._parts.machine.receive(event))
-            if handled is not None:
-                handled.set()
-            if self._queue.empty() or len(self._to_client) + len(self._to_server) >= WRITE_AT:
-                await self._flush()
+            event = await self._posted.get()
+            await self._handle(self._parts.machine.receive, event)
+
+    async def _handle(self, receive: Callable[[_What], list[commands.Command]], what: _What) -> None:
+        """Let the machine take something, and carry out what follows from it: one at a time, in the order of asking."""
+        async with self._turn:
+            self._turn_began = self._active = clock.monotonic()
+            self._parts.machine.note_policy(self._parts.policy_version())
+            await self._carry_out(receive(what))
+            await self._flush()
             if self._parts.machine.inbox_bytes <= self._parts.bounds.held:
                 self._room.set()
 
@@ -243,12 +246,14 @@ class SessionRunner:
         """To the database without waiting: its answers must go on being read, or both would wait for each other."""
         self._send()
         if self._to_client:
+            self._commit()
             data, self._to_client = bytes(self._to_client), bytearray()
             self._metrics.moved("to_client", len(data))
             await self._patiently(self._parts.pipe.write(data))
 
     def _send(self) -> None:
         if self._to_server and not self._cancelling:
+            self._commit()
             data, self._to_server = bytes(self._to_server), bytearray()
             self._parts.database.send(data)
             self._metrics.moved("to_database", len(data))
@@ -267,30 +272,38 @@ class SessionRunner:
             self._writing = None
 
     async def _carry_out(self, todo: list[commands.Command]) -> None:
-        waiting = list(reversed(todo))
-        while waiting:
-            command = waiting.pop()
+        todo.reverse()
+        while todo:
+            command = todo.pop()
             match command:
-                case commands.ToClient(data=data):
-                    self._to_client += data
+                case commands.ToClient():
+                    self._to_client += command.data
                     if len(self._to_client) >= WRITE_AT:
                         await self._flush()
-                case commands.ToServer(data=data):
-                    self._to_server += data
-                case commands.Record(event=event):
-                    self._record(event)
+                case commands.ToServer():
+                    self._to_server += command.data
+                case commands.Record():
+                    self._record(command.event)
                 case commands.Judge():
-                    waiting += reversed(self._judge(command))
-                    await asyncio.sleep(0)  # other sessions have their turn between two statements
+                    todo += reversed(self._judge(command))
+                    await self._let_others()
                 case commands.Tell():
                     await self._tell(command)
-                case commands.End(cause=cause, message=message):
-                    await self._end(cause, message)
+                case commands.End():
+                    self._end(command.cause, command.message)
                 case _:
                     self._ask(command)
 
+    async def _let_others(self) -> None:
+        """Between two statements of a long pipeline other sessions have their turn."""
+        if clock.monotonic() - self._turn_began > TURN_SECONDS:
+            await asyncio.sleep(0)
+            self._turn_began = clock.monotonic()
+            self._parts.machine.note_policy(self._parts.policy_version())
+
     def _ask(self, command: commands.Command) -> None:
         """Commands whose answer, if any, comes later."""
+        self._commit()
         holds, tasks = self._parts.holds, self._group
         match command:
             case commands.Raise():
@@ -364,15 +377,15 @@ class SessionRunner:
             self.post(events.Judged(command.ticket, verdict))
 
     def _record(self, event: Event) -> None:
+        """Note the event; ``_commit`` writes it before anything goes out."""
         match event:
-            case StatementStarted(statement=number):
-                self._started[number] = clock.monotonic()
-            case StatementFinished(statement=number):
-                self._stop_timer(number)
-                began = self._started.pop(number, None)
-                event = replace(event, duration_ms=(clock.monotonic() - began) * 1000 if began is not None else 0.0)
+            case StatementStarted():
+                self._started[event.statement] = clock.monotonic()
+            case StatementFinished():
+                self._stop_timer(event.statement)
+                event = self._timed(event)
         try:
-            self._parts.record.append(event)
+            self._parts.record.note(event)
         except (Unavailable, LimitExceeded) as problem:
             self._refuse_unrecorded(problem)
         self._metrics.saw(event)
@@ -382,24 +395,45 @@ class SessionRunner:
         if timer is not None:
             timer.cancel()
 
+    def _timed(self, event: StatementFinished) -> StatementFinished:
+        began = self._started.pop(event.statement, None)
+        if began is None:
+            return event
+        took = (clock.monotonic() - began) * 1000
+        return StatementFinished(
+            event.statement, event.outcome, event.tag, event.rows, took, event.sqlstate, event.message, event.masked
+        )
+
+    def _commit(self) -> None:
+        try:
+            self._parts.record.commit()
+        except Unavailable as problem:
+            self._to_client.clear()  # it tells of what is not recorded
+            self._refuse_unrecorded(problem)
+
     def _refuse_unrecorded(self, problem: HoopError) -> None:
         """What cannot be recorded does not run: nothing that was asked for after it is carried out."""
         self._to_server.clear()
         log.error("a session ends: its record cannot be written: %s", problem.message)
         self.cause, self.message = "gateway", problem.message
-        text = f"the session cannot be recorded and was ended: {problem.message}"
-        self._to_client += backend.make_error(ErrorFields("FATAL", "58030", text))
+        self._to_client += _not_recorded(problem)
         raise SessionOver from None
 
     async def _tell(self, told: commands.Tell) -> None:
+        self._commit()
         until = self._parts.holds.until if told.event == "held" else None
         line = SideBand(told.event, told.request, told.message, told.sql, told.waiting_for, until)
         await self._patiently(self._parts.pipe.tell(line))
 
-    async def _end(self, cause: str, message: str) -> None:
+    def _end(self, cause: str, message: str) -> None:
         self.cause, self.message = cause, message
         raise SessionOver
 
 
 def _failed(command: commands.Judge, problem: HoopError) -> events.JudgingFailed:
     return events.JudgingFailed(command.ticket, problem.sqlstate, problem.message)
+
+
+def _not_recorded(problem: HoopError) -> bytes:
+    text = f"the session cannot be recorded and was ended: {problem.message}"
+    return backend.make_error(ErrorFields("FATAL", "58030", text))

@@ -5,7 +5,7 @@ Invariants: an answer whose ticket is not the open one changes nothing; after th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hoopd.domain.errors import HoopError
@@ -82,11 +82,22 @@ class SessionMachine:
 
     def receive(self, event: Event) -> list[Command]:
         """Take one event. A defect of ours or the peer's ends the session with a clear error, never silently."""
-        core = self._core
-        if core.phase is Phase.ended or self._is_late(event):
+        if self._core.phase is Phase.ended or self._is_late(event):
             return []
+        return self._take_in(_HANDLERS[type(event)], event)
+
+    def client_sent(self, frames: Sequence[Frame]) -> list[Command]:
+        """As ``receive`` of each frame that the client sent, one behind the other."""
+        return self._take_in(_client_frames, frames)
+
+    def server_sent(self, frames: Sequence[Frame]) -> list[Command]:
+        """As ``receive`` of each frame that the database sent, one behind the other."""
+        return self._take_in(_server_frames, frames)
+
+    def _take_in(self, handler: Callable[[Core, Any], None], what: Any) -> list[Command]:
+        core = self._core
         try:
-            _HANDLERS[type(event)](core, event)
+            handler(core, what)
             client.advance(core)
         except IllegalMove as problem:
             core.end("gateway", f"internal error: {problem}", sqlstate="XX000")
@@ -109,11 +120,18 @@ class SessionMachine:
 
 
 def _client_sent(core: Core, event: ClientSent) -> None:
-    if event.frame.kind == "X" and core.phase in holding.HELD:
-        holding.withdraw(core, "the client ended the session")
-        core.end("client", "the client ended the session")
-        return
-    core.put(event.frame)
+    _client_frames(core, (event.frame,))
+
+
+def _client_frames(core: Core, frames: Sequence[Frame]) -> None:
+    for frame in frames:
+        if core.phase is Phase.ended:
+            return
+        if frame.kind == "X" and core.phase in holding.HELD:
+            holding.withdraw(core, "the client ended the session")
+            core.end("client", "the client ended the session")
+        else:
+            core.put(frame)
 
 
 def _client_closed(core: Core, event: ClientClosed) -> None:
@@ -128,6 +146,13 @@ def _client_gone(core: Core, event: ClientGone) -> None:
 
 def _server_sent(core: Core, event: ServerSent) -> None:
     server.receive(core, event.frame)
+
+
+def _server_frames(core: Core, frames: Sequence[Frame]) -> None:
+    for frame in frames:
+        if core.phase is Phase.ended:
+            return
+        server.receive(core, frame)
 
 
 def _server_gone(core: Core, event: ServerGone) -> None:

@@ -122,6 +122,50 @@ def test_one_event_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     writer.close()
 
 
+def test_events_that_were_added_are_one_write_and_nothing_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = JournalWriter.create(tmp_path, SESSION)
+    for body in (b"one", b"two", b"three"):
+        writer.add(body)
+    assert writer.added
+    assert read_all(writer.path)[0] == []
+    written: list[int] = []
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda *given: (written.append(1), write(*given))[1])
+    writer.flush()
+    writer.flush()
+    monkeypatch.undo()
+    assert len(written) == 1
+    assert read_all(writer.path)[0] == [b"one", b"two", b"three"]
+    assert not writer.added
+    writer.close()
+    with pytest.raises(Unavailable):
+        writer.add(b"four")
+
+
+def test_a_write_that_fails_takes_back_all_that_was_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-3: of events that were noted together none is there alone."""
+    writer = JournalWriter.create(tmp_path, SESSION)
+    writer.append(b"one")
+    writer.add(b"two")
+    writer.add(b"three")
+    write = os.write
+
+    def half(descriptor: int, data: bytes) -> int:
+        if len(data) < 60:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, bytes(data)[:45])
+
+    monkeypatch.setattr(os, "write", half)
+    with pytest.raises(Unavailable, match="No space left"):
+        writer.flush()
+    monkeypatch.undo()
+    assert read_all(writer.path)[0] == [b"one"]
+    with pytest.raises(Unavailable):
+        writer.add(b"four")
+
+
 @pytest.mark.parametrize("cut", [1, 3, 20, 38])
 def test_a_torn_tail_is_told_from_damage(tmp_path: Path, cut: int) -> None:
     writer = JournalWriter.create(tmp_path, SESSION)

@@ -10,6 +10,7 @@ from hoopd.recording import journal
 from hoopd.recording.codec import decode
 from hoopd.recording.journal import Sync
 from hoopd.recording.recorder import Recorder
+from hoopd.recording.session import MOST_ADDED
 
 
 async def test_the_end_gives_an_end_to_what_has_none(recorder, memory_store, story) -> None:
@@ -75,3 +76,51 @@ async def test_events_carry_their_number_and_session(recorder, memory_store, sto
     messages = [decode(event.body) for batch in memory_store.batches for event in batch.events]
     assert [message.seq for message in messages] == list(range(1, 14))
     assert {message.session for message in messages} == {story.session}
+
+
+async def test_what_is_noted_is_there_when_it_is_committed(recorder, memory_store, story, tmp_path) -> None:
+    path = tmp_path / "journal" / f"{story.session}.journal"
+    record = recorder.open(story.session)
+    record.append(story.start())
+    size = path.stat().st_size
+    record.note(story.decided(1, "SELECT 1"))
+    record.note(story.started(1))
+    assert path.stat().st_size == size
+    record.commit()
+    assert path.stat().st_size > size
+    record.note(SessionEnded("client", ""))
+    record.commit()
+    assert not record.usable
+    await recorder.shipper.drain(10)
+    seqs = [event.seq for batch in memory_store.batches for event in batch.events]
+    assert seqs == list(range(1, 6))
+
+
+async def test_what_waits_for_a_commit_is_bounded(recorder, story, tmp_path) -> None:
+    """INV-9"""
+    record = recorder.open(story.session)
+    record.append(story.start())
+    size = (tmp_path / "journal" / f"{story.session}.journal").stat().st_size
+    record.note(story.decided(1, "x" * (MOST_ADDED + 1)))
+    assert (tmp_path / "journal" / f"{story.session}.journal").stat().st_size > size + MOST_ADDED
+    record.close()
+
+
+async def test_a_commit_waits_for_the_disk_if_anything_in_it_has_to(
+    tmp_path, memory_store, keys, clock, story, monkeypatch
+) -> None:
+    """journal.sync: disk."""
+    synced = []
+    monkeypatch.setattr(journal.os, "fdatasync", synced.append)
+    recorder = Recorder(tmp_path, memory_store, keys, clock, sync=Sync.disk)
+    recorder.start()
+    await recorder.shipper.ship()
+    record = recorder.open(story.session)
+    for event in story.whole()[:3]:
+        record.note(event)
+    record.commit()
+    assert len(synced) == 1
+    record.append(story.finished(1))
+    assert len(synced) == 1
+    record.close()
+    recorder.close()

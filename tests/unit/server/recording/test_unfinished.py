@@ -13,8 +13,8 @@ END = SessionEnded("gateway lost", "")
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def unfinished(story) -> Unfinished:
+@pytest.fixture(params=["read", "noted"])
+def unfinished(story, request) -> Unfinished:
     """Finished, running, decided only, denied."""
     seen = Unfinished()
     events = [
@@ -28,7 +28,10 @@ def unfinished(story) -> Unfinished:
         story.decided(4, "DROP TABLE t", Outcome.deny),
     ]
     for seq, event in enumerate(events, start=1):
-        seen.see(message_of(story.session, seq, AT, event))
+        if request.param == "read":
+            seen.see(message_of(story.session, seq, AT, event))
+        else:
+            seen.note(event, AT)
     return seen
 
 
@@ -45,3 +48,9 @@ def test_what_has_its_end_gets_no_other(unfinished: Unfinished, story) -> None:
     assert unfinished.closing(END, lost=True) == []
     assert unfinished.ended
     assert unfinished.last == AT
+
+
+def test_an_end_that_happens_is_an_end(unfinished: Unfinished) -> None:
+    unfinished.note(END, AT)
+    assert unfinished.ended
+    assert unfinished.closing(END, lost=True) == []

@@ -11,10 +11,13 @@ import pytest
 
 from hoopd.domain.errors import LimitExceeded, Unavailable
 from hoopd.domain.events import Event, StatementFinished, StatementStarted
+from hoopd.domain.ids import SessionId
 from hoopd.pgwire.framing import encode
 from hoopd.pgwire.frontend import SYNC, make_bind, make_execute, make_parse, make_query
+from hoopd.recording.recorder import Recorder
 from hoopd.recording.session import SessionRecord
 from hoopd.runtime import runner as runner_module
+from hoopd.runtime import upstream
 from hoopd.runtime.judging import Judging
 from hoopd.session.client import MAX_INBOX_BYTES
 from tests.fixtures.postgres import running
@@ -37,16 +40,16 @@ async def test_what_cannot_be_recorded_does_not_run_nor_anything_behind_it(
     tmp_path: Path, database: str, problem: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """INV-3: held against PostgreSQL's own log, which shows every statement that reached it."""
-    append = SessionRecord.append
+    note = SessionRecord.note
 
     def failing(record: SessionRecord, event: Event) -> None:
         if isinstance(event, StatementStarted):
             raise problem
-        append(record, event)
+        note(record, event)
 
     with running(tmp_path / "postgres", settings={"log_statement": "all"}) as server:
         async with bench(server.dsn("postgres"), EVERYTHING, store=database) as gateway, gateway.client() as client:
-            monkeypatch.setattr(SessionRecord, "append", failing)
+            monkeypatch.setattr(SessionRecord, "note", failing)
             client.send(make_query(b"create table marked_one (id int)"), make_query(b"select 'marked two'"))
             lines = await client.until("E")
             assert lines == [f"E FATAL 58030 the session cannot be recorded and was ended: {problem}"]
@@ -59,24 +62,75 @@ async def test_what_cannot_be_recorded_does_not_run_nor_anything_behind_it(
 
 async def test_an_end_that_cannot_be_recorded_ends_the_session(things: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """INV-3: and the client learns of it instead of the result's end."""
-    append = SessionRecord.append
+    note = SessionRecord.note
 
     def failing(record: SessionRecord, event: Event) -> None:
         if isinstance(event, StatementFinished):
             raise Unavailable("the disk is full")
-        append(record, event)
+        note(record, event)
 
     async with bench(things, EVERYTHING) as gateway, gateway.client() as client:
-        monkeypatch.setattr(SessionRecord, "append", failing)
+        monkeypatch.setattr(SessionRecord, "note", failing)
         lines = await client.query("insert into things values (1, 'a')")
         monkeypatch.undo()
         assert lines == ["E FATAL 58030 the session cannot be recorded and was ended: the disk is full"]
 
 
+async def test_a_journal_that_takes_nothing_lets_nothing_out(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INV-3: what was noted of a statement is not there, so it does not run, and its client sees no result."""
+
+    def failing(record: SessionRecord) -> None:
+        raise Unavailable("the disk is full")
+
+    with running(tmp_path / "postgres", settings={"log_statement": "all"}) as server:
+        async with bench(server.dsn("postgres"), EVERYTHING, store=database) as gateway, gateway.client() as client:
+            monkeypatch.setattr(SessionRecord, "commit", failing)
+            client.send(make_query(b"create table marked_one (id int)"), make_query(b"select 'marked two'"))
+            lines = await client.until("E")
+            assert lines == ["E FATAL 58030 the session cannot be recorded and was ended: the disk is full"]
+            assert (await client.ended()).cause == "gateway"
+            monkeypatch.undo()
+        assert "marked" not in server.log.read_text()
+
+
+async def test_nothing_goes_out_before_what_was_noted_is_written(things: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-3: at each byte to the database, and each to the client."""
+    waiting: list[int] = []
+    records: list[SessionRecord] = []
+    opened, send = Recorder.open, upstream.Upstream.send
+
+    def remembered(recorder: Recorder, session: SessionId) -> SessionRecord:
+        records.append(opened(recorder, session))
+        return records[-1]
+
+    def watched(database: upstream.Upstream, data: bytes) -> None:
+        waiting.extend(record._writer.added for record in records)
+        send(database, data)
+
+    monkeypatch.setattr(Recorder, "open", remembered)
+    async with bench(things, EVERYTHING) as gateway, gateway.client() as client:
+        written = client.pipe.write
+
+        async def write(data: bytes) -> None:
+            waiting.extend(record._writer.added for record in records)
+            await written(data)
+
+        client.pipe.write = write  # type: ignore[method-assign]
+        monkeypatch.setattr(upstream.Upstream, "send", watched)
+        await client.query("insert into things select n, repeat('x', 500) from generate_series(1, 1000) n")
+        await client.query("select * from things; select 1 / 0")
+        client.send(make_parse("s", b"select * from things where id = 1"), SYNC)
+        await client.until()
+        client.send(encode("B", b"\0s\0" + bytes(6)), make_execute(""), SYNC)
+        await client.until()
+    assert len(waiting) > 8
+    assert not any(waiting)
+
+
 async def test_a_slow_client_stops_its_own_database_connection_and_nothing_else(things: str) -> None:
     """INV-9: what is kept for it does not grow, however much there is to read; others go on."""
-    from hoopd.runtime import upstream
-
     opened: list[upstream.Upstream] = []
     connect = upstream.connect
 

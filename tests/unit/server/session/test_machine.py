@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from hoopd.domain.decision import Outcome
+from hoopd.pgwire.framing import Frame
 from hoopd.session import events
 from hoopd.session.core import FRAME_BYTES
 from hoopd.session.state import Phase
-from tests.unit.server.session.play import Play, complete, encode, facts, query, ready, verdict
+from tests.unit.server.session.play import (
+    BIND_COMPLETE,
+    NO_DATA,
+    PARSE_COMPLETE,
+    SYNC,
+    Play,
+    bind,
+    columns,
+    complete,
+    encode,
+    execute,
+    facts,
+    failure,
+    parameters,
+    parse,
+    query,
+    ready,
+    row,
+    verdict,
+)
 
 
 def test_a_late_verdict_changes_nothing() -> None:
@@ -128,3 +148,48 @@ def test_thousands_of_messages_behind_a_hold_are_counted_and_not_looked_at() -> 
         assert play.machine.inbox_bytes == 5_000 * (len("delete from t\0") + FRAME_BYTES)
         play.event(events.ClientGone())
         assert play.said()[-1] == "end client"
+
+
+def test_frames_that_come_together_are_taken_as_if_they_came_apart() -> None:
+    asked = [parse("select 1"), bind(), execute(""), SYNC, query("select 2")]
+    answers = [
+        PARSE_COMPLETE,
+        parameters(),
+        columns("a"),
+        NO_DATA,
+        BIND_COMPLETE,
+        row("1"),
+        complete("SELECT 1"),
+        ready(),
+    ]
+    said: list[list[str]] = []
+    for together in (False, True):
+        with Play() as play:
+
+            def take(frames: list[Frame], receive, event, play: Play = play, together: bool = together) -> None:
+                if together:
+                    play._take(receive(frames))
+                else:
+                    for frame in frames:
+                        play.event(event(frame))
+
+            machine = play.machine
+            take(play._frames(b"".join(asked)), machine.client_sent, events.ClientSent)
+            play.judged(verdict(facts("select 1")))
+            take(play._frames(b"".join(answers[:3])), machine.server_sent, events.ServerSent)
+            play.judged(verdict(facts("select 1")))
+            take(play._frames(b"".join(answers[4:])), machine.server_sent, events.ServerSent)
+            said.append(play.said())
+    apart, as_one = said
+    assert apart == as_one
+    assert "client C SELECT 1" in as_one
+    assert as_one[-1] == "judge select 2"
+
+
+def test_what_comes_behind_the_end_in_one_piece_is_nothing() -> None:
+    with Play() as play:
+        fatal = failure("57P01", "terminating", severity="FATAL")
+        play._take(play.machine.server_sent(play._frames(fatal + ready())))
+        assert play.said() == ["client E 57P01 terminating", "end database"]
+        play._take(play.machine.client_sent(play._frames(query("select 1"))))
+        assert play.said() == []
