@@ -19,6 +19,9 @@ from hoopd.domain.statement import Param
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST, _LAST = (
+    (at - _EPOCH) // _MICROSECOND for at in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+)
 
 
 class NotAnEvent(ValueError):
@@ -53,7 +56,8 @@ def decode(body: bytes) -> pb.RecordEvent:
         raise NotAnEvent("its bytes are not an event") from error
     if message.WhichOneof("body") is None:
         raise NotAnEvent("it says nothing that this version knows")
-    moment(message.time_us)
+    if not _FIRST <= message.time_us <= _LAST:
+        raise NotAnEvent("its time is out of range")
     return message
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isfinite
+from typing import Any
 
 from hoop.v1 import record_pb2 as pb
 from hoopd.domain.decision import Outcome
@@ -31,6 +32,15 @@ class Derived:
     finished: bool = False
 
 
+class _Known:
+    """A statement as far as it is told; its row is made when it is taken, since most are told to their end by then."""
+
+    __slots__ = ("finished", "made_by", "row")
+
+    def __init__(self, row: dict[str, Any], made_by: int) -> None:
+        self.row, self.made_by, self.finished = row, made_by, False
+
+
 class StatementIndex:
     """Feed it each event once, in order, with ``see``."""
 
@@ -40,8 +50,8 @@ class StatementIndex:
         self.statements = 0
         """How many statements there have been."""
         self._highest = 0
-        self._open: dict[int, Derived] = {}
-        self._changed: dict[int, Derived] = {}
+        self._open: dict[int, _Known] = {}
+        self._changed: dict[int, _Known] = {}
 
     def see(self, message: pb.RecordEvent) -> None:
         match message.WhichOneof("body"):
@@ -70,7 +80,7 @@ class StatementIndex:
         """The rows that are new or changed since the last call, in order of their statements."""
         changed = sorted(self._changed.items())
         self._changed.clear()
-        return [derived for _, derived in changed]
+        return [Derived(StatementRow(**known.row), known.made_by, known.finished) for _, known in changed]
 
     def _session_started(self, message: pb.RecordEvent) -> None:
         started = message.session_started
@@ -108,68 +118,58 @@ class StatementIndex:
             self._highest = decided.statement
             self.statements += 1
         denied = decided.decision == Outcome.deny.value
-        row = StatementRow(
-            session=session.id,
-            statement=min(decided.statement, _BIGGEST),
-            at=moment(message.time_us),
-            issuer=session.issuer,
-            subject=session.subject,
-            principal=session.principal,
-            connection=session.connection,
-            sql=_plain(decided.sql),
-            params=tuple(_param(param) for param in decided.params),
-            kind=_plain(decided.kind),
-            effects=_plains(decided.effects),
-            decision=_plain(decided.decision),
-            rules=_plains(decided.rules),
-            request=None,
-            approvals=(),
-            outcome=StatementOutcome.denied.value if denied else None,
-            rows=None,
-            duration_ms=None,
-            masked=(),
-            error=_plain(decided.message) if denied else "",
-            changed_by=message.seq,
-        )
-        made_by = message.seq
+        row = {
+            "session": session.id,
+            "statement": min(decided.statement, _BIGGEST),
+            "at": moment(message.time_us),
+            "issuer": session.issuer,
+            "subject": session.subject,
+            "principal": session.principal,
+            "connection": session.connection,
+            "sql": _plain(decided.sql),
+            "params": tuple(_param(param) for param in decided.params),
+            "kind": _plain(decided.kind),
+            "effects": _plains(decided.effects),
+            "decision": _plain(decided.decision),
+            "rules": _plains(decided.rules),
+            "request": None,
+            "approvals": (),
+            "outcome": StatementOutcome.denied.value if denied else None,
+            "rows": None,
+            "duration_ms": None,
+            "masked": (),
+            "error": _plain(decided.message) if denied else "",
+            "changed_by": message.seq,
+        }
         known = self._open.get(decided.statement)
-        if known is not None:  # decided again when it was released: still the same statement
-            row = replace(row, at=known.row.at, request=known.row.request, approvals=known.row.approvals)
-            made_by = known.made_by
-        self._put(decided.statement, Derived(row, made_by))
+        if known is None:
+            known = self._open[decided.statement] = _Known(row, message.seq)
+        else:  # decided again when it was released: still the same statement
+            known.row = row | {each: known.row[each] for each in ("at", "request", "approvals")}
+        self._changed[decided.statement] = known
 
     def _finished(self, message: pb.RecordEvent) -> None:
         finished = message.finished
-        known = self._open.get(finished.statement)
+        known = self._open.pop(finished.statement, None)
         if known is None:
             return
         unseen = finished.outcome == StatementOutcome.unknown.value
-        row = replace(
-            known.row,
-            outcome=_plain(finished.outcome),
-            rows=min(finished.rows, _BIGGEST) if finished.HasField("rows") else None,
-            # What never ran took no time that anybody could know; the event has 0 for it.
-            duration_ms=None if unseen or not isfinite(finished.duration_ms) else finished.duration_ms or None,
-            masked=_plains(finished.masked),
-            error=_plain(finished.message) or known.row.error,
-            changed_by=message.seq,
-        )
-        self._put(finished.statement, Derived(row, known.made_by, finished=True))
-        del self._open[finished.statement]
+        row = known.row
+        row["outcome"] = _plain(finished.outcome)
+        row["rows"] = min(finished.rows, _BIGGEST) if finished.HasField("rows") else None
+        # What never ran took no time that anybody could know; the event has 0 for it.
+        row["duration_ms"] = None if unseen or not isfinite(finished.duration_ms) else finished.duration_ms or None
+        row["masked"] = _plains(finished.masked)
+        row["error"] = _plain(finished.message) or row["error"]
+        row["changed_by"] = message.seq
+        known.finished = True
+        self._changed[finished.statement] = known
 
-    def _change(
-        self, message: pb.RecordEvent, statement: int, *, request: str, approvals: tuple[Approval, ...] | None = None
-    ) -> None:
+    def _change(self, message: pb.RecordEvent, statement: int, **changes: object) -> None:
         known = self._open.get(statement)
         if known is not None:
-            row = replace(known.row, request=request, changed_by=message.seq)
-            if approvals is not None:
-                row = replace(row, approvals=approvals)
-            self._put(statement, replace(known, row=row))
-
-    def _put(self, statement: int, derived: Derived) -> None:
-        self._open[statement] = derived
-        self._changed[statement] = derived
+            known.row.update(changes, changed_by=message.seq)
+            self._changed[statement] = known
 
 
 def _plain(value: str) -> str:

@@ -200,11 +200,27 @@ class JournalReader:
     def _frames(self, descriptor: int, until: int, at_most: int) -> Iterator[EventRow]:
         if self.seq == 0 and os.pread(descriptor, self.offset, 0) != header(self.session):
             self.damage = Damage(0, os.fstat(descriptor).st_size < self.offset, "its first line is not a journal's")
-        stop = self.offset + at_most
-        while self.damage is None and self.offset < min(until, stop):
+        stop = min(until, self.offset + at_most)
+        yield from self._whole_frames(os.pread(descriptor, max(0, stop - self.offset), self.offset))
+        while self.damage is None and self.offset < stop:
             frame = self._frame(descriptor, until)
             if frame is not None:
                 yield frame
+
+    def _whole_frames(self, piece: bytes) -> Iterator[EventRow]:
+        """What ``_frame`` would give of the next ``piece`` of the file, as far as nothing is amiss."""
+        at, size = 0, len(piece)
+        while size - at >= _FRAME.size:
+            length, digest = _FRAME.unpack_from(piece, at)
+            begin = at + _FRAME.size
+            at = begin + length
+            if at > size or length > MAX_BODY:
+                return
+            body = piece[begin:at]
+            if chain.link(self.head, body) != digest:
+                return
+            self.offset, self.head, self.seq = self.offset + at - begin + _FRAME.size, digest, self.seq + 1
+            yield EventRow(self.seq, body, digest)
 
     def _frame(self, descriptor: int, until: int) -> EventRow | None:
         start = os.pread(descriptor, _FRAME.size, self.offset)

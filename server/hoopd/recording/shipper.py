@@ -21,6 +21,10 @@ from hoopd.recording.recovery import recover
 from hoopd.recording.tail import Tail
 
 CHECK_SECONDS = 0.5
+REST_SECONDS = 0.1
+REST_ROUNDS = 9
+"""After a round that wrote something: how long it rests at least, and how many times as long as the round took, up to
+``CHECK_SECONDS``. A batch for each statement would cost the gateway and its store more than the statement does."""
 RETRY_SECONDS = 0.1
 WRITE_SECONDS = 5.0
 _RETRY_ENDING = timedelta(seconds=5)
@@ -56,7 +60,9 @@ class Shipper:
         self._shipments: dict[SessionId, Shipment] = {}
         self._away: datetime | None = clock()
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._shipping = asyncio.Lock()
+        self._wrote = False
         self.reached = asyncio.Event()
         """Set while the store answers and ``run`` runs."""
 
@@ -73,6 +79,7 @@ class Shipper:
 
     def suspect(self) -> None:
         """Something else has lost the store: look at once instead of at the next check."""
+        self._hurry.set()
         self._wake.set()
 
     @property
@@ -103,15 +110,17 @@ class Shipper:
         try:
             while True:
                 self._wake.clear()
+                self._hurry.clear()
+                began = asyncio.get_running_loop().time()
                 try:
                     while await self.ship():
                         pass
                 except Unavailable:
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(CHECK_SECONDS):
-                        await self._wake.wait()
+                if self._wrote:
+                    await _at_most(_rest(asyncio.get_running_loop().time() - began), self._hurry)
+                await _at_most(CHECK_SECONDS, self._wake)
         finally:
             self.reached.clear()
             self._away = self._away or self._clock()
@@ -132,6 +141,7 @@ class Shipper:
         async with self._shipping:
             try:
                 written = [await self._advance(each) for each in list(self._shipments.values())]
+                self._wrote = any(written)
                 if not any(written):
                     with _in_time():
                         async with asyncio.timeout(WRITE_SECONDS):
@@ -204,3 +214,13 @@ def _in_time() -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise Unavailable(f"The gateway's store did not answer within {WRITE_SECONDS:.0f} seconds.") from error
+
+
+async def _at_most(seconds: float, event: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+def _rest(took: float) -> float:
+    return min(CHECK_SECONDS, max(REST_SECONDS, REST_ROUNDS * took))

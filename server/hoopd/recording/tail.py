@@ -58,11 +58,9 @@ class Tail:
             damage = self._reader.damage
             if damage is not None:
                 raise JournalFailed(f"The journal {self.path} was changed: at byte {damage.offset}, {damage.what}.")
-            changed: dict[int, Derived] = {}
             for event in events:
                 self._index.see(decode(event.body))
-                changed |= {derived.row.statement: derived for derived in self._index.take()}
-            self._batch = self._make(events, changed)
+            self._batch = self._make(events, self._index.take())
         return self._batch
 
     def acknowledge(self) -> None:
@@ -76,8 +74,8 @@ class Tail:
         session = self._index.session
         return session is not None and session.ended is not None
 
-    def _make(self, events: list[EventRow], changed: dict[int, Derived]) -> Batch:
-        rows = tuple(derived.row for _, derived in sorted(changed.items()))
+    def _make(self, events: list[EventRow], changed: list[Derived]) -> Batch:
+        rows = tuple(derived.row for derived in changed)
         return Batch(self._session_row(events[-1]), tuple(events), rows)
 
     def _session_row(self, last: EventRow) -> SessionRow:

@@ -14,9 +14,14 @@ from hoopd.store.pool import Store
 PAGE = 100
 PAGE_BYTES = 4 * 1024 * 1024
 
+# All bodies and hashes as one value, and where each begins: an array of them costs more than all the rest.
 _PUT = """
 INSERT INTO hoop.events (session, seq, body, hash)
-SELECT %s, seq, body, hash FROM unnest(%s::bigint[], %b::bytea[], %b::bytea[]) AS new (seq, body, hash)
+SELECT %(session)s, seq, substring(given.bytes FROM start FOR size),
+    substring(given.bytes FROM start + size FOR hash_size)
+FROM (SELECT %(bytes)b::bytea AS bytes) AS given,
+    unnest(%(seqs)s::bigint[], %(starts)s::int[], %(sizes)s::int[], %(hash_sizes)s::int[])
+    AS new (seq, start, size, hash_size)
 ON CONFLICT (session, seq) DO NOTHING
 """
 
@@ -33,15 +38,26 @@ WHERE before < %s ORDER BY seq
 
 async def put(connection: AsyncConnection[TupleRow], session: SessionId, events: Sequence[EventRow]) -> None:
     """Write the events that the store does not have yet."""
+    starts, start = [], 1
+    for event in events:
+        starts.append(start)
+        start += len(event.body) + len(event.hash)
     await connection.execute(
         _PUT,
-        (
-            session,
-            [event.seq for event in events],
-            [event.body for event in events],
-            [event.hash for event in events],
-        ),
+        {
+            "session": session,
+            "bytes": b"".join([part for event in events for part in (event.body, event.hash)]),
+            "seqs": _array([event.seq for event in events]),
+            "starts": _array(starts),
+            "sizes": _array([len(event.body) for event in events]),
+            "hash_sizes": _array([len(event.hash) for event in events]),
+        },
     )
+
+
+def _array(numbers: Sequence[int]) -> str:
+    """As PostgreSQL writes it."""
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 async def page(connection: AsyncConnection[TupleRow], session: SessionId, after: int | None) -> tuple[EventRow, ...]:

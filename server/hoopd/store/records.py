@@ -22,7 +22,7 @@ class Records:
 
     async def write(self, batch: Batch) -> None:
         """Write the batch in one transaction; sent again, it changes nothing. Raises ``Unavailable``."""
-        async with self._store.connection() as connection:
+        async with self._store.connection() as connection, connection.pipeline():
             await sessions.put(connection, batch.session)
             await events.put(connection, batch.session.id, batch.events)
             await statements.put(connection, batch.statements)

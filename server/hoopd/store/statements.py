@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,6 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
-from psycopg.types.json import Jsonb
 
 from hoopd.domain.ids import SessionId
 from hoopd.domain.statement import Param
@@ -29,7 +29,9 @@ _COLUMNS = sql.SQL(
 _PUT = """
 INSERT INTO hoop.statements AS known (session, statement, at, issuer, subject, principal, connection, sql, params, kind,
     effects, decision, rules, request, approvals, outcome, rows, duration_ms, masked, error, changed_by)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+SELECT session, statement, at, issuer, subject, principal, connection, sql, params, kind,
+    effects, decision, rules, request, approvals, outcome, rows, duration_ms, masked, error, changed_by
+FROM json_populate_recordset(NULL::hoop.statements, %s::json)
 ON CONFLICT (session, statement) DO UPDATE SET sql = EXCLUDED.sql, params = EXCLUDED.params, kind = EXCLUDED.kind,
     effects = EXCLUDED.effects, decision = EXCLUDED.decision, rules = EXCLUDED.rules, request = EXCLUDED.request,
     approvals = EXCLUDED.approvals, outcome = EXCLUDED.outcome, rows = EXCLUDED.rows,
@@ -63,7 +65,8 @@ class StatementQuery:
 async def put(connection: AsyncConnection[TupleRow], rows: Sequence[StatementRow]) -> None:
     """Write the rows, unless the store has a later state of them (a batch that is sent again)."""
     if rows:
-        await connection.cursor().executemany(_PUT, [_values(row) for row in rows])
+        given = json.dumps([_values(row) for row in rows], ensure_ascii=False, separators=(",", ":"))
+        await connection.execute(_PUT, (given,))
 
 
 async def some(
@@ -181,32 +184,30 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _values(row: StatementRow) -> tuple[Any, ...]:
-    params = [[param.type, param.value, param.masked] for param in row.params]
-    approvals = [[word.verdict, word.by, word.comment, word.at.isoformat()] for word in row.approvals]
-    return (
-        row.session,
-        row.statement,
-        row.at,
-        row.issuer,
-        row.subject,
-        row.principal,
-        row.connection,
-        row.sql,
-        Jsonb(params),
-        row.kind,
-        list(row.effects),
-        row.decision,
-        list(row.rules),
-        row.request,
-        Jsonb(approvals),
-        row.outcome,
-        row.rows,
-        row.duration_ms,
-        list(row.masked),
-        row.error,
-        row.changed_by,
-    )
+def _values(row: StatementRow) -> dict[str, Any]:
+    return {
+        "session": row.session,
+        "statement": row.statement,
+        "at": row.at.isoformat(),
+        "issuer": row.issuer,
+        "subject": row.subject,
+        "principal": row.principal,
+        "connection": row.connection,
+        "sql": row.sql,
+        "params": [[param.type, param.value, param.masked] for param in row.params],
+        "kind": row.kind,
+        "effects": row.effects,
+        "decision": row.decision,
+        "rules": row.rules,
+        "request": row.request,
+        "approvals": [[word.verdict, word.by, word.comment, word.at.isoformat()] for word in row.approvals],
+        "outcome": row.outcome,
+        "rows": row.rows,
+        "duration_ms": row.duration_ms,
+        "masked": row.masked,
+        "error": row.error,
+        "changed_by": row.changed_by,
+    }
 
 
 def _row(row: TupleRow) -> StatementRow:

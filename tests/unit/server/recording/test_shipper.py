@@ -14,6 +14,7 @@ from hoopd.recording import shipper as module
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHECK_SECONDS", 0.01)
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(module, "REST_SECONDS", 0.0)
 
 
 async def until(condition) -> None:
@@ -121,3 +122,31 @@ async def test_how_far_behind_it_is(recorder, memory_store, story) -> None:
     await shipper.ship()
     assert (shipper.away_seconds, shipper.lag) == (0, 0)
     record.close()
+
+
+async def test_it_rests_between_batches_unless_the_store_is_in_doubt(
+    recorder, memory_store, story, monkeypatch
+) -> None:
+    monkeypatch.setattr(module, "_rest", lambda took: 3600.0)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(recorder.shipper.run())
+        await recorder.shipper.reached.wait()
+        record = recorder.open(story.session)
+        record.append(story.start())
+        await until(lambda: memory_store.batches)
+        for event in story.whole()[1:5]:
+            record.append(event)
+            for _ in range(20):
+                await asyncio.sleep(0)
+        assert len(memory_store.batches) == 1
+        recorder.shipper.suspect()
+        await until(lambda: len(memory_store.batches) == 2)
+        assert len(memory_store.batches[1].events) == 4
+        running.cancel()
+    record.close()
+
+
+@pytest.mark.parametrize(("took", "rest"), [(0.0, 0.0), (0.01, 0.01 * module.REST_ROUNDS), (60.0, 0.01)])
+def test_a_rest_is_as_long_as_the_rounds_are_and_no_longer_than_a_check_may_wait(took: float, rest: float) -> None:
+    """INV-2: while it rests, a store that goes away is noticed no later than when it is idle."""
+    assert module._rest(took) == min(rest, module.CHECK_SECONDS)
