@@ -7,27 +7,43 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from hoopd.pgwire.errors import WireError
 
 MAX_STARTUP = 10_000
 """As PostgreSQL's MAX_STARTUP_PACKET_LENGTH."""
 
+KEPT_WIRE = 16 * 1024
+"""A longer frame is put together again when it is passed on, so that it is not in memory twice while it waits."""
+
 _LENGTH = struct.Struct("!I")
+_KINDS = [chr(number) for number in range(256)]
 
 
-@dataclass(frozen=True, slots=True)
 class Frame:
-    """One message: ``kind`` is its type byte as text, ``body`` what follows the length."""
+    """One message: ``kind`` is its type byte as text, ``body`` what follows the length. Not to be changed.
 
-    kind: str
-    body: bytes
+    ``wire``: the bytes it was cut from, where they are at hand.
+    """
+
+    __slots__ = ("_wire", "body", "kind")
+
+    def __init__(self, kind: str, body: bytes, wire: bytes | None = None) -> None:
+        self.kind, self.body, self._wire = kind, body, wire
 
     @property
     def data(self) -> bytes:
         """As it goes over the wire."""
-        return encode(self.kind, self.body)
+        return encode(self.kind, self.body) if self._wire is None else self._wire
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Frame) and (self.kind, self.body) == (other.kind, other.body)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.body))
+
+    def __repr__(self) -> str:
+        return f"Frame({self.kind!r}, {self.body!r})"
 
 
 def encode(kind: str, body: bytes = b"") -> bytes:
@@ -52,27 +68,38 @@ class FrameReader:
         Raises:
             WireError: a length that is impossible (08P01) or over the limit (54000).
         """
-        self._buffer += data
-        start, size = 0, len(self._buffer)
+        if self._buffer:
+            self._buffer += data
+            data = self._joined()
+        start, size = 0, len(data)
         try:
             while size - start >= 5:
-                (length,) = _LENGTH.unpack_from(self._buffer, start + 1)
-                self._check(length)
+                (length,) = _LENGTH.unpack_from(data, start + 1)
+                if length < 4 or length - 4 > self._limit:
+                    raise self._refused(length)
                 end = start + 1 + length
                 if size < end:
                     break
-                kind = chr(self._buffer[start])
-                body = bytes(self._buffer[start + 5 : end])
-                start = end
-                yield Frame(kind, body)
+                begin, start = start, end
+                wire = data[begin:end] if length < KEPT_WIRE else None
+                yield Frame(_KINDS[data[begin]], data[begin + 5 : end], wire)
         finally:
-            del self._buffer[:start]
+            self._buffer += data[start:]
 
-    def _check(self, length: int) -> None:
+    def _joined(self) -> bytes:
+        """What is buffered, if there is a whole frame in it: else it would be copied for each piece of a long one."""
+        buffer = self._buffer
+        if len(buffer) >= 5:
+            (length,) = _LENGTH.unpack_from(buffer, 1)
+            if length < 4 or length - 4 > self._limit or length < len(buffer):
+                self._buffer = bytearray()
+                return bytes(buffer)
+        return b""
+
+    def _refused(self, length: int) -> WireError:
         if length < 4:
-            raise WireError("08P01", f"invalid message length {length}")
-        if length - 4 > self._limit:
-            raise WireError("54000", f"a message of {length - 4} bytes is over the limit of {self._limit} bytes")
+            return WireError("08P01", f"invalid message length {length}")
+        return WireError("54000", f"a message of {length - 4} bytes is over the limit of {self._limit} bytes")
 
 
 class StartupReader:

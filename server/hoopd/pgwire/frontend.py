@@ -21,14 +21,14 @@ SYNC = encode("S")
 TERMINATE = encode("X")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parse:
     name: str
     sql: bytes
     oids: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Bind:
     """``formats`` and ``result_formats`` as sent: none, one for all, or one for each (0 text, 1 binary)."""
 
@@ -45,19 +45,19 @@ class Bind:
         return format_of(self.formats, index)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Describe:
     kind: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Execute:
     portal: str
     max_rows: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Close:
     kind: str
     name: str

@@ -59,12 +59,16 @@ class SessionRecord:
         ``journal.max_lag`` (it was not taken: deny the statement, INV-2), or as ``commit`` does. In each case the
         statement must not run (INV-3).
         """
-        if isinstance(event, SessionStarted) != (self._writer.seq == 0):
+        kind = type(event)
+        if (kind is SessionStarted) != (self._writer.seq == 0):
             raise ValueError("a record starts with SessionStarted, and has only one")
-        if isinstance(event, SessionStarted | StatementStarted):
+        if kind is StatementStarted or kind is SessionStarted:
             self._ready()
-        for each in self._unfinished.closing(event, lost=False) if isinstance(event, SessionEnded) else (event,):
-            self._note(each)
+        if isinstance(event, SessionEnded):
+            for each in self._unfinished.closing(event, lost=False):
+                self._note(each)
+        else:
+            self._note(event)
         if self._writer.added > MOST_ADDED:
             self.commit()
 
@@ -90,8 +94,9 @@ class SessionRecord:
 
     def _note(self, event: Event) -> None:
         at = event.at if isinstance(event, SessionStarted) else self._clock()
-        if self._unfinished.last is not None:
-            at = max(at, self._unfinished.last)
+        last = self._unfinished.last
+        if last is not None and last > at:
+            at = last
         self._writer.add(body_of(self.session, self._writer.seq + 1, at, event))
         if self._sync is Sync.disk and isinstance(event, StatementStarted | SessionEnded):
             self._to_disk = True

@@ -13,15 +13,17 @@ from functools import lru_cache
 from typing import Any
 
 from hoopd.domain import events as ev
+from hoopd.domain.decision import Outcome
 from hoopd.domain.ids import SessionId
 from hoopd.domain.statement import Param
 from hoopd.recording.codec import message_of, micros
 
-LONGEST = 4_000
-"""Characters of a statement whose unchanging parts are kept (INV-9)."""
 KEPT = 500
+MOST = 50
+"""Accesses of a statement whose unchanging part is kept (INV-9)."""
 
 _DOUBLE = struct.Struct("<d")
+_FOUR_BYTES = struct.Struct("<I")
 _SHORT = [bytes((number,)) for number in range(128)]
 
 
@@ -32,7 +34,9 @@ def body_of(session: SessionId, seq: int, at: datetime, event: ev.Event) -> byte
         return message_of(session, seq, at, event).SerializeToString(deterministic=True)
     tag, make = form
     inner = make(event)
-    return b"".join((_session(session), b"\x10", varint(seq), b"\x18", varint(time_us), tag, varint(len(inner)), inner))
+    size = len(inner)
+    head = _SHORT[size] if size < 128 else varint(size)
+    return b"".join((_session(session), b"\x10", varint(seq), b"\x18", _time(time_us), tag, head, inner))
 
 
 def varint(number: int) -> bytes:
@@ -47,6 +51,20 @@ def varint(number: int) -> bytes:
     return bytes(made)
 
 
+def _time(time_us: int) -> bytes:
+    """As ``varint``, for a number that has more than 28 bits and few changes above them."""
+    rest = time_us >> 28
+    if rest == 0:
+        return varint(time_us)
+    low = time_us & 127 | (time_us & 0x3F80) << 1 | (time_us & 0x1FC000) << 2 | (time_us & 0xFE00000) << 3
+    return _FOUR_BYTES.pack(low | 0x80808080) + _slow_part(rest)
+
+
+@lru_cache(maxsize=8)
+def _slow_part(number: int) -> bytes:
+    return varint(number)
+
+
 @lru_cache(maxsize=64)
 def _session(session: SessionId) -> bytes:
     return _text(b"\x0a", session)
@@ -57,21 +75,23 @@ def _text(tag: bytes, value: str) -> bytes:
     if not value:
         return b""
     raw = value.encode("utf-8", "backslashreplace")
-    return tag + varint(len(raw)) + raw
+    size = len(raw)
+    return tag + (_SHORT[size] if size < 128 else varint(size)) + raw
 
 
 def _each(tag: bytes, values: tuple[str, ...]) -> bytes:
     """A repeated field, which has its empty values too."""
-    return b"".join([_present(tag, value) for value in values])
+    return b"".join([_present(tag, value) for value in values]) if values else b""
 
 
 def _present(tag: bytes, value: str) -> bytes:
     raw = value.encode("utf-8", "backslashreplace")
-    return tag + varint(len(raw)) + raw
+    size = len(raw)
+    return tag + (_SHORT[size] if size < 128 else varint(size)) + raw
 
 
 def _number(tag: bytes, value: int) -> bytes:
-    return tag + varint(value) if value else b""
+    return (tag + (_SHORT[value] if value < 128 else varint(value))) if value else b""
 
 
 def _param(param: Param) -> bytes:
@@ -84,45 +104,42 @@ def _param(param: Param) -> bytes:
 
 
 def _decided(event: ev.StatementDecided) -> bytes:
-    parts = _decided_parts if len(event.sql) <= LONGEST else _decided_parts.__wrapped__
-    sql, rest = parts(
-        event.sql,
+    known = _decided_rest if len(event.accesses) <= MOST else _decided_rest.__wrapped__
+    rest = known(
         event.kind,
         event.effects,
-        event.decision.value,
+        event.decision,
         event.rules,
         event.message,
         event.policy_version,
         event.accesses,
     )
-    number = _number(b"\x08", event.statement)
-    if not event.params:
-        return number + sql + rest
-    return b"".join((number, sql, *[_param(param) for param in event.params], rest))
+    params = [_param(param) for param in event.params]
+    return b"".join((_number(b"\x08", event.statement), _text(b"\x12", event.sql), *params, rest))
 
 
 @lru_cache(maxsize=KEPT)
-def _decided_parts(
-    sql: str,
+def _decided_rest(
     kind: str,
     effects: tuple[str, ...],
-    decision: str,
+    decision: Outcome,
     rules: tuple[str, ...],
     message: str,
     policy_version: int,
     accesses: tuple[str, ...],
-) -> tuple[bytes, bytes]:
-    """What comes before the parameters and what comes behind them: the same each time that the statement is sent."""
-    rest = (
-        _text(b"\x22", kind),
-        _each(b"\x2a", effects),
-        _text(b"\x32", decision),
-        _each(b"\x3a", rules),
-        _text(b"\x42", message),
-        _number(b"\x48", policy_version),
-        _each(b"\x52", accesses),
+) -> bytes:
+    """What comes behind text and parameters: the same for most statements of a program."""
+    return b"".join(
+        (
+            _text(b"\x22", kind),
+            _each(b"\x2a", effects),
+            _text(b"\x32", decision.value),
+            _each(b"\x3a", rules),
+            _text(b"\x42", message),
+            _number(b"\x48", policy_version),
+            _each(b"\x52", accesses),
+        )
     )
-    return _text(b"\x12", sql), b"".join(rest)
 
 
 def _started(event: ev.StatementStarted) -> bytes:

@@ -84,8 +84,9 @@ class SessionRunner:
         self._tasks: asyncio.TaskGroup | None = None
         self._cancelling = False
         self._cancel_again = False
-        self._writing: asyncio.Timeout | None = None
+        self._writing: asyncio.Task[Any] | None = None
         self._patience: float | None = None
+        self._out_of_patience = False
         self._deaf = False
         self._active = clock.monotonic()
         self.cause = "gateway"
@@ -98,9 +99,16 @@ class SessionRunner:
         """
         self._posted.put_nowait(event)
         if isinstance(event, events.EndAsked | events.ClientGone) and self._patience is None:
-            self._patience = asyncio.get_running_loop().time() + GRACE_SECONDS
+            loop = asyncio.get_running_loop()
+            self._patience = loop.time() + GRACE_SECONDS
             if self._writing is not None:
-                self._writing.reschedule(self._patience)
+                loop.call_at(self._patience, self._lose_patience, self._writing)
+
+    def _lose_patience(self, writing: asyncio.Task[Any]) -> None:
+        """With a write that was under way when the end was asked for; later ones have their time from the start."""
+        if self._writing is writing:
+            self._out_of_patience = True
+            writing.cancel()
 
     async def run(self) -> None:
         """Return when the session is over; both sides are closed and the record has its end."""
@@ -192,8 +200,10 @@ class SessionRunner:
         while self._parts.machine.inbox_bytes > most or len(self._to_server) > most:
             self._room.clear()
             await self._room.wait()
-        with suppress(OSError):  # that the database is lost, its reader tells
+        try:
             await self._parts.database.drained()
+        except OSError:
+            log.debug("the connection to the database is lost, which its reader tells")
 
     async def _read_server(self) -> None:
         database = self._parts.database
@@ -262,11 +272,22 @@ class SessionRunner:
         """Wait for a client that reads slowly, but not for ever once the session has to end (INV-10)."""
         if self._deaf:
             writing.close()
-            return
+        elif self._patience is not None:
+            try:
+                async with asyncio.timeout_at(self._patience):
+                    await writing
+            except TimeoutError:
+                self._deaf = True
+        else:
+            await self._until_impatient(writing)
+
+    async def _until_impatient(self, writing: Coroutine[Any, Any, None]) -> None:
+        self._writing = task = asyncio.current_task()
         try:
-            async with asyncio.timeout_at(self._patience) as self._writing:
-                await writing
-        except TimeoutError:
+            await writing
+        except asyncio.CancelledError:
+            if not self._out_of_patience or task is None or task.uncancel() > 0:
+                raise
             self._deaf = True
         finally:
             self._writing = None

@@ -14,17 +14,17 @@ from hoopd.session.judgement import Verdict
 from hoopd.sql.named import NOTHING_NAMED, Named
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ToClient:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ToServer:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Judge:
     """Ask for a verdict on ``text``; the answer is ``Judged`` or ``JudgingFailed``. ``named``: what it may name."""
 
@@ -34,7 +34,7 @@ class Judge:
     named: Named = NOTHING_NAMED
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Raise:
     """Store a request for people; the answers are ``Raised``, then ``Reminded`` …, then ``Settled``."""
 
@@ -46,7 +46,7 @@ class Raise:
     state: SessionState
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Withdraw:
     """Nobody waits for the request any more; late answers carry an old ticket."""
 
@@ -54,7 +54,7 @@ class Withdraw:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Consume:
     """Use the approval up, once, for what ``verdict`` now says would run; the answer is ``Consumed``."""
 
@@ -63,24 +63,24 @@ class Consume:
     state: SessionState
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Finish:
     """The statement that used the approval has ended."""
 
     request: RequestId
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CancelServer:
     """Send a CancelRequest to the database for this session's backend."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Time:
     """Say ``TimeUp`` when ``seconds`` have passed, unless the statement has ended by then."""
 
@@ -88,12 +88,12 @@ class Time:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CatalogChanged:
     """DDL has completed: what was read of the catalog is old."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tell:
     """For the side band: "held", "approved", "rejected", "expired", "cancelled" or "void"."""
 
@@ -105,7 +105,7 @@ class Tell:
     hold_seconds: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class End:
     """Close both sides. ``cause`` and ``message`` go into the record and the side band."""
 

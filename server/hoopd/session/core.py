@@ -60,7 +60,7 @@ class Work:
     looked_at: Prepared | None = None
     """What a Describe names, or a Bind that the server has to be asked about first."""
     params: tuple[Param, ...] = ()
-    param_digest: str = ""
+    param_oids: tuple[int, ...] = ()
     verdict: Verdict | None = None
     numbers: tuple[StatementNo, ...] = ()
     request: RequestId | None = None
@@ -227,7 +227,9 @@ class Core:
         return [running for running in (*from_portals, *from_queries) if not running.ended]
 
     def set_state(self, **changes: object) -> None:
-        self.state = replace(self.state, **changes)  # type: ignore[arg-type]
+        """The same object where nothing changes: verdicts are looked up by it."""
+        if any(getattr(self.state, name) != value for name, value in changes.items()):
+            self.state = replace(self.state, **changes)  # type: ignore[arg-type]
 
 
 def _weight(frame: Frame) -> int:

@@ -11,38 +11,38 @@ from hoopd.pgwire.framing import Frame
 from hoopd.session.judgement import Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClientSent:
     frame: Frame
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClientClosed:
     """The client has closed its sending side, and may still read: what it sent before is answered first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClientGone:
     """The client's stream broke: nobody reads any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServerSent:
     frame: Frame
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServerGone:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Judged:
     ticket: int
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JudgingFailed:
     """The catalog, the policy or the store did not answer: fail closed (INV-2)."""
 
@@ -51,7 +51,7 @@ class JudgingFailed:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Raised:
     """The request is stored and people can see it."""
 
@@ -63,7 +63,7 @@ class Raised:
     expires: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reminded:
     """Fifteen seconds more have passed in the hold."""
 
@@ -72,7 +72,7 @@ class Reminded:
     left_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settled:
     """People have spoken, or the hold is over. Only ``RequestState.approved`` releases."""
 
@@ -82,7 +82,7 @@ class Settled:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Consumed:
     """Whether the approval was still there to be used."""
 
@@ -90,19 +90,19 @@ class Consumed:
     ok: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CancelAsked:
     """A CancelRequest with this session's key came from the same principal."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TimeUp:
     """A statement has run as long as it may."""
 
     statement: StatementNo
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EndAsked:
     """The session must end: token expired, gateway stopping, a limit."""
 

@@ -19,7 +19,7 @@ from hoopd.pgwire.errors import ErrorFields, WireError
 from hoopd.pgwire.framing import Frame
 from hoopd.session import bounding, limits, names
 from hoopd.session.core import Core, Work
-from hoopd.session.parameters import digest_of, params_of
+from hoopd.session.parameters import params_of
 from hoopd.session.readback import NOTICES
 from hoopd.session.refusal import denial, error, refuse_extended, refuse_work
 from hoopd.session.results import UnplannedResult
@@ -164,9 +164,10 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
         return None
     _check_sizes(core, prepared, bind)
     _check_formats(prepared, bind)
-    digest = digest_of(bind, prepared.param_oids)
     params = params_of(bind, prepared.param_oids)
-    return Work(frame, prepared.sql, core.ticket(), bind=bind, prepared=prepared, params=params, param_digest=digest)
+    return Work(
+        frame, prepared.sql, core.ticket(), bind=bind, prepared=prepared, params=params, param_oids=prepared.param_oids
+    )
 
 
 def judged_look(core: Core, work: Work) -> None:
@@ -260,7 +261,8 @@ def _check_formats(prepared: Prepared, bind: frontend.Bind) -> None:
 
 def _formatted(prepared: Prepared, bind: frontend.Bind) -> tuple[Field, ...]:
     fields = prepared.fields or ()
-    return tuple(replace(f, format=bind.result_format(index)) for index, f in enumerate(fields))
+    formats = [bind.result_format(index) for index in range(len(fields))]
+    return tuple(f if f.format == code else replace(f, format=code) for f, code in zip(fields, formats, strict=True))
 
 
 def _replace_unnamed(core: Core, portal: Portal) -> None:

@@ -13,6 +13,7 @@ from hoopd.pgwire.errors import ErrorFields
 from hoopd.session.commands import Consume, Finish, Judge, Raise, Tell, Withdraw
 from hoopd.session.core import Core, Work
 from hoopd.session.events import Consumed, Judged, Raised, Reminded, Settled
+from hoopd.session.parameters import digest_of
 from hoopd.session.refusal import error, refuse_work
 from hoopd.session.state import Move, Phase
 
@@ -33,9 +34,8 @@ def hold(core: Core) -> None:
         core.to_server(frontend.FLUSH)
     core.go(Move.hold)
     work.ticket = core.ticket()
-    core.emit(
-        Raise(work.ticket, work.numbers[0], work.verdict, work.params, work.param_digest, core.state),
-    )
+    digest = digest_of(work.bind, work.param_oids) if work.bind is not None else ""
+    core.emit(Raise(work.ticket, work.numbers[0], work.verdict, work.params, digest, core.state))
 
 
 def raised(core: Core, event: Raised, expires: RequestRaised) -> None:

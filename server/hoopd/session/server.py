@@ -280,7 +280,8 @@ def _ready(core: Core, head: ExpectQuery | ExpectOwn | ExpectSync, frame: Frame)
     core.expected.popleft()
     if status == "I" and (core.state.settings_local or core.notice_level_local):
         core.read_back_due = True  # SET LOCAL, or a SET before an error, has ended with the transaction
-    core.set_state(transaction=status)
+    if status != core.state.transaction:
+        core.set_state(transaction=status)
     own = isinstance(head, ExpectSync) and head.own
     if isinstance(head, ExpectQuery):
         for running in head.running:
