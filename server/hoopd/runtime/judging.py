@@ -18,12 +18,10 @@ from hoopd.runtime.visa import Visa
 from hoopd.session.commands import Judge
 from hoopd.session.judgement import Verdict, judge
 from hoopd.sql.catalog import Catalog
-from hoopd.sql.facts import Effect
 from hoopd.sql.parser import allow_deep_recursion
 
 AT_ONCE = 8_000
 """Characters that are judged in the event loop, which stands still meanwhile: 10,000 took 28 ms where it was tried."""
-_HARMLESS = frozenset({Effect.read, Effect.transaction, Effect.session})
 
 
 class Judging:
@@ -48,6 +46,7 @@ class Judging:
         self._recorder = recorder
         self._redaction_key = redaction_key
         self._verdicts = verdicts
+        self._asking: Circumstances | None = None
         allow_deep_recursion()
 
     def now(self, asked: Judge) -> Verdict | None:
@@ -57,11 +56,7 @@ class Judging:
         if catalog is None or len(asked.text) > AT_ONCE:
             return None
         verdict = self._known(asked, catalog)
-        plain = all(
-            statement.facts.effects <= _HARMLESS and statement.facts.error is None and not statement.facts.barrier
-            for statement in verdict.statements
-        )
-        return verdict if plain and not verdict.masking else None
+        return verdict if verdict.plain else None
 
     async def later(self, asked: Judge) -> Verdict:
         """The verdict under the catalog as it is now."""
@@ -86,4 +81,7 @@ class Judging:
         return judge(asked.text, asked.state, catalog, in_force, circumstances, self._redaction_key, asked.named)
 
     def _circumstances(self) -> Circumstances:
-        return Circumstances(self._visa.principal, self._connection, self._application)
+        asking = self._asking
+        if asking is None or asking.principal is not self._visa.principal:
+            asking = self._asking = Circumstances(self._visa.principal, self._connection, self._application)
+        return asking

@@ -7,7 +7,8 @@ mask is denied whatever the rules say (INV-4).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import TypeVar
 
 from hoopd.domain.decision import Decision, Outcome
 from hoopd.domain.ids import PolicyVersion
@@ -19,6 +20,7 @@ from hoopd.policy.matching import Circumstances
 from hoopd.policy.model import Policy
 from hoopd.session import limits
 from hoopd.session.copy_data import APPROVED_BYTES, APPROVED_ROWS
+from hoopd.sql.alike import free
 from hoopd.sql.analysis import analyse
 from hoopd.sql.catalog import Catalog
 from hoopd.sql.facts import Copying, Effect, Facts, ObjectKind
@@ -26,6 +28,8 @@ from hoopd.sql.literals import meetings
 from hoopd.sql.named import NOTHING_NAMED, Named
 from hoopd.sql.secrets import redact
 
+_Kept = TypeVar("_Kept", "JudgedStatement", "Verdict")
+_HARMLESS = frozenset({Effect.read, Effect.transaction, Effect.session})
 UNSEEN = (
     f"The data that COPY brings is not seen before it runs: {APPROVED_ROWS} rows and {APPROVED_BYTES} bytes at most; "
     "the record keeps its hash."
@@ -42,18 +46,20 @@ class PolicyInForce:
 
 @dataclass(frozen=True, slots=True)
 class JudgedStatement:
-    """One statement of a text: ``sql`` is its text without credentials, as it is recorded and shown."""
+    """One statement of a text: ``sql`` is its text without credentials, as it is recorded and shown.
+
+    ``summary`` is the part of the facts that is recorded, and kept with a request; made once, since a verdict is kept.
+    """
 
     facts: Facts
     decision: Decision
     plan: MaskPlan
     sql: str
+    summary: StatementFacts = field(init=False, repr=False, compare=False)
 
-    @property
-    def summary(self) -> StatementFacts:
-        """The part of the facts that is kept with a request."""
+    def __post_init__(self) -> None:
         facts = self.facts
-        return StatementFacts(
+        summary = StatementFacts(
             kind=facts.kind,
             effects=tuple(sorted(facts.effects)),
             accesses=tuple(str(access) for access in facts.accesses),
@@ -61,6 +67,7 @@ class JudgedStatement:
             predicate=facts.predicate.value if facts.predicate else None,
             notes=self._notes(),
         )
+        object.__setattr__(self, "summary", summary)
 
     def _notes(self) -> tuple[str, ...]:
         bound = limits.bounded(self.facts, self.decision)
@@ -84,6 +91,13 @@ class Verdict:
     identity: tuple[str, ...] = ()
     redacted: bool = False
     meets: tuple[Meeting, ...] = ()
+    plain: bool = field(init=False, repr=False, compare=False)
+    """Only reads and the like, all of it understood, nothing masked: it may rest on a catalog of a moment ago."""
+
+    def __post_init__(self) -> None:
+        batch = [statement.facts for statement in self.statements]
+        plain = all(facts.effects <= _HARMLESS and facts.error is None and not facts.barrier for facts in batch)
+        object.__setattr__(self, "plain", plain and not self.masking)
 
     def same_as(self, other: Verdict) -> bool:
         """Whether an approval given on this verdict still holds under ``other`` (INV-5)."""
@@ -95,6 +109,59 @@ class Verdict:
             and [(s.facts, s.plan, s.decision.limits) for s in self.statements]
             == [(s.facts, s.plan, s.decision.limits) for s in other.statements]
         )
+
+
+class Retelling:
+    """A verdict as it is on other texts of the same shape (``sql.alike``), without judging them.
+
+    Only for what ``of`` gives one: one plain SELECT that is allowed, nothing masked, nothing taken out of its text.
+    """
+
+    __slots__ = ("_after", "_before", "_facts", "_verdict", "fixed")
+
+    def __init__(self, verdict: Verdict, before: int, after: int, fixed: tuple[str | None, ...]) -> None:
+        self._verdict, self._before, self._after = verdict, before, after
+        facts = verdict.statements[0].facts
+        self._facts = tuple(getattr(facts, each.name) for each in fields(facts))[1:]
+        self.fixed = fixed
+        """For each number of the shape, the text that it has to have, or None where any will do."""
+
+    @classmethod
+    def of(cls, verdict: Verdict, text: str, numbers: tuple[str, ...]) -> Retelling | None:
+        """``verdict`` was given on ``text``, which has ``numbers``."""
+        if len(verdict.statements) != 1 or not verdict.plain or verdict.decision.outcome is not Outcome.allow:
+            return None
+        (judged,) = verdict.statements
+        own = judged.facts.sql
+        if judged.facts.kind != "select" or judged.facts.by_name or verdict.redacted or verdict.meets:
+            return None
+        if verdict.sql != text or judged.sql != own:
+            return None
+        before, _, after = text.partition(own)
+        if not own or any(character.isdigit() for character in before + after):
+            return None
+        places = free(text)
+        if len(places) != len(numbers) or not any(places):
+            return None
+        fixed = tuple(None if is_free else number for is_free, number in zip(places, numbers, strict=True))
+        return cls(verdict, len(before), len(after), fixed)
+
+    def fits(self, numbers: tuple[str, ...]) -> bool:
+        return all(must is None or must == is_now for must, is_now in zip(self.fixed, numbers, strict=True))
+
+    def on(self, text: str) -> Verdict:
+        """The verdict on ``text``, whose numbers fit."""
+        own = text[self._before : len(text) - self._after]
+        judged = _copy(self._verdict.statements[0], facts=Facts(own, *self._facts), sql=own)
+        return _copy(self._verdict, statements=(judged,), sql=text)
+
+
+def _copy(given: _Kept, **changes: object) -> _Kept:
+    """As ``dataclasses.replace``, but what is derived is not derived again: it is the same."""
+    made = object.__new__(type(given))
+    for each in type(given).__slots__:
+        object.__setattr__(made, each, changes[each] if each in changes else getattr(given, each))
+    return made
 
 
 def judge(

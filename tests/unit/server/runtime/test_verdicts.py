@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hoopd.domain.connection import Connection
 from hoopd.domain.ids import PolicyVersion
@@ -15,7 +17,7 @@ from hoopd.policy.loading import load
 from hoopd.policy.matching import Circumstances
 from hoopd.runtime.verdicts import HEAVIEST, LONGEST, VerdictCache
 from hoopd.session.judgement import PolicyInForce, Verdict, judge
-from hoopd.sql.catalog import Catalog
+from hoopd.sql.catalog import Catalog, Column, Relation
 from tests.fixtures.requests import ALICE
 
 STATE = SessionState(search_path="public", role="none", user="app", transaction="I", server_version=180006)
@@ -134,3 +136,163 @@ def test_what_runs_by_name_is_judged_each_time(asked: Asked, text: str) -> None:
     """INV-1: what a name means is a matter of one session, which is not in the key."""
     assert asked(text) is not asked(text)
     assert asked.made == 2
+
+
+def test_equal_states_and_people_ask_the_same(asked: Asked) -> None:
+    for _ in range(3):
+        asked(state=replace(STATE), who=replace(WHO))
+    assert asked.made == 1
+
+
+def test_who_asks_is_kept_within_bounds(asked: Asked) -> None:
+    """INV-9: every session has states and principals of its own."""
+    for number in range(50):
+        asked(state=replace(STATE, search_path=f"s{number}"))
+        assert max(len(asked.cache._askers), len(asked.cache._seen), len(asked.cache)) <= 10
+
+
+# Texts that differ in numbers
+
+TABLES = Catalog(
+    {("public", "t"): Relation(20001, "public", "t", "r", tuple(Column(name, 23) for name in "abcd"))},
+    frozenset({"public", "pg_catalog", "information_schema"}),
+    fingerprint="one",
+)
+LIKE = "select a from t where b = {} and c < {}"
+
+
+def test_a_number_that_no_fact_depends_on_is_not_judged_again(asked: Asked) -> None:
+    for number in range(20):
+        told = asked(LIKE.format(number, 5), catalog=TABLES)
+        assert told.sql == told.statements[0].sql == told.statements[0].facts.sql == LIKE.format(number, 5)
+    assert asked.made == 1
+
+
+@pytest.mark.parametrize(
+    "another",
+    [
+        lambda asked: asked(LIKE.format(3, 4), catalog=TABLES, state=replace(STATE, search_path="hidden")),
+        lambda asked: asked(LIKE.format(3, 4), catalog=TABLES, state=replace(STATE, role="owner")),
+        lambda asked: asked(LIKE.format(3, 4), catalog=replace(TABLES, fingerprint="another")),
+        lambda asked: asked(LIKE.format(3, 4), catalog=TABLES, in_force=replace(IN_FORCE, version=PolicyVersion(2))),
+        lambda asked: asked(LIKE.format(3, 4), catalog=TABLES, who=replace(WHO, application="other")),
+        lambda asked: asked(LIKE.format(3, "3000000000"), catalog=TABLES),
+        lambda asked: asked(LIKE.format(3, "4.0"), catalog=TABLES),
+        lambda asked: asked(LIKE.format(3, -4), catalog=TABLES),
+        lambda asked: asked(LIKE.format(3, "'4'"), catalog=TABLES),
+        lambda asked: asked(LIKE.format(3, "4 limit 5"), catalog=TABLES),
+        lambda asked: asked(LIKE.format(3, "4; drop table t"), catalog=TABLES),
+        lambda asked: asked(LIKE.format(3, "(4)"), catalog=TABLES),
+        lambda asked: asked(LIKE.format(3, "4 -- 5"), catalog=TABLES),
+        lambda asked: asked(LIKE.format(3, 4).upper(), catalog=TABLES),
+    ],
+)
+def test_anything_else_is_judged(asked: Asked, another: Callable[[Asked], Verdict]) -> None:
+    """INV-1, THREATS 3, 4 and 6."""
+    asked(LIKE.format(1, 2), catalog=TABLES)
+    another(asked)
+    assert asked.made == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select a from t where b = 1 limit {}",
+        "select a, b from t where b = 1 order by {}",
+        "select a, b from t where b = 1 group by {}",
+        "select pg_sleep({}) from t where b = 1",
+        "select cast(a as varchar({})) from t where b = 1",
+        "select a from t where b = 1 and {} = {}",
+        "select a from t where b = 1 and c in ({})",
+        "select a from t where b = 1 and c = (select {})",
+        "delete from t where b = {}",
+        "update t set a = {}",
+        "set statement_timeout = {}",
+        "create table u (a numeric({}))",
+        "select a from t where b = {}; select 1",
+    ],
+)
+def test_a_number_that_is_not_free_is_judged_each_time(asked: Asked, text: str) -> None:
+    """INV-1"""
+    for number in (1, 2, 3):
+        asked(text.format(*[number] * 2), catalog=TABLES)
+    assert asked.made == 3
+
+
+def test_what_is_not_plainly_allowed_is_judged_each_time(asked: Asked) -> None:
+    """INV-5: of what is held, denied or masked every text has its own verdict."""
+    rules = "version: 1\nrules: [{name: asks, match: {effects: [read]}, then: {review: {from: [dba]}}}]"
+    review = PolicyInForce(load(rules, "t"), PolicyVersion(1))
+    denial = PolicyInForce(load("version: 1\nrules: []", "t"), PolicyVersion(1))
+    masks = "masks: [{columns: [public.t.a], with: full, predicates: deny}]"
+    masked = PolicyInForce(
+        load(f"version: 1\nrules: [{{name: r, match: {{effects: [read]}}, then: allow}}]\n{masks}", "t"),
+        PolicyVersion(1),
+    )
+    for made, in_force in enumerate((review, denial, masked)):
+        for number in (1, 2):
+            asked(LIKE.format(number, 1), catalog=TABLES, in_force=in_force)
+        assert asked.made == 2 * (made + 1)
+
+
+NUMBERS = st.integers(0, 2**31) | st.sampled_from([0, 1, 2, 3, 999_999_999, 10**9, 2**63])
+TERMS = st.sampled_from(
+    [
+        "a = {}",
+        "{} < b",
+        "c <> {}",
+        "t.d >= {}",
+        "a = b + {}",
+        "a = -{}",
+        "abs(a) = {}",
+        "{} = {}",
+        "a between {} and 9",
+        "a in ({}, 2)",
+        "b = (select max(a) from t where c = {})",
+        "not a = {}",
+        "(b = {} or c > {})",
+        "a::text = '{}'",
+        "a = {}.5",
+        "a = {}e1",
+        "x = {}",
+        "a operator(pg_catalog.=) {}",
+        "a = $1 + {}",
+        "a = {} -- ",
+    ]
+)
+HEADS = st.sampled_from(
+    [
+        "select a, b from t",
+        "select {} from t",
+        "select count(*), {} + a from t",
+        "select * from t as u(a, x)",
+        "with v as (select a, {} as b, c, d from t) select * from v",
+        "select x from t",
+        "delete from t",
+        "update t set a = {}",
+        "select a into u from t",
+        "select pg_sleep({}) from t",
+        "select lo_import('{}') from t",
+    ]
+)
+TAILS = st.sampled_from(
+    ["", ";", " limit {}", " order by {}", " group by {}", " for update", "; select {}", " offset {}"]
+)
+
+
+@given(HEADS, st.lists(TERMS, min_size=1, max_size=3), TAILS, st.lists(st.lists(NUMBERS, min_size=9, max_size=9)))
+def test_what_is_told_again_is_what_would_be_judged(
+    head: str, terms: list[str], tail: str, several: list[list[int]]
+) -> None:
+    """INV-1: the verdict that is kept and the verdict that is made are one, in every part of them."""
+    asked = Asked()
+    text = f"{head} where {' and '.join(terms)}{tail}"
+    for numbers in several:
+        given_now = text.format(*(numbers * 2))
+        expected = judge(given_now, STATE, TABLES, IN_FORCE, WHO, b"k" * 32)
+        told = asked(given_now, catalog=TABLES)
+        assert told == expected
+        assert (told.plain, [one.summary for one in told.statements]) == (
+            expected.plain,
+            [one.summary for one in expected.statements],
+        )
