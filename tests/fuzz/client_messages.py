@@ -118,7 +118,7 @@ class Client:
 
     def _step(self) -> list[bytes]:
         choose, statement, portal = self._choose, self._name(STATEMENTS), self._name(PORTALS)
-        match choose.randrange(15):
+        match choose.randrange(16):
             case 0 | 1 | 2 | 12 | 13 | 14:
                 text = self._text()
                 values = text.count("$")
@@ -138,6 +138,10 @@ class Client:
                 return [frontend.make_close("P", portal)]
             case 10:
                 return [choose.choice((frontend.FLUSH, frontend.SYNC))]
+            case 15:  # a driver that prepares the same statement each time
+                text = self._text()
+                each = [self._parse("", text), bind("", "", ["v"] * text.count("$"), 0), self._execute("")]
+                return [*each, frontend.SYNC] * choose.randint(2, 3)
             case _:
                 return [self._odd()]
 

@@ -26,7 +26,7 @@ from hoopd.session.commands import Command, End, Finish, Judge, Record, ToClient
 from hoopd.session.judgement import JudgedStatement, Verdict
 from hoopd.session.results import ResultRelay
 from hoopd.session.state import Move, Phase, move
-from hoopd.session.tables import Expected, Portal, Prepared, Running
+from hoopd.session.tables import Description, Expected, Portal, Prepared, Running
 from hoopd.sql.named import NOTHING_NAMED, Named
 
 FRAME_BYTES = 100
@@ -81,6 +81,7 @@ class Core:
     expected: deque[Expected] = field(default_factory=deque)
     statements: dict[str, Prepared] = field(default_factory=dict)
     portals: dict[str, Portal] = field(default_factory=dict)
+    descriptions: dict[bytes, Description] = field(default_factory=dict)
     work: Work | None = None
     skipping: bool = False
     unsynced: bool = False

@@ -14,9 +14,12 @@ from hoopd.pgwire.framing import Frame
 from hoopd.session import bounding, client, copying, holding, names, readback, values
 from hoopd.session.commands import CatalogChanged
 from hoopd.session.core import Core
+from hoopd.session.judgement import Verdict
 from hoopd.session.results import UnplannedResult
 from hoopd.session.state import Move, Phase
 from hoopd.session.tables import (
+    MAX_DESCRIPTIONS,
+    Description,
     ExpectBind,
     ExpectClose,
     ExpectDescribe,
@@ -31,6 +34,7 @@ from hoopd.session.tables import (
     ExpectSetting,
     ExpectSync,
     OwnStep,
+    Prepared,
     Running,
 )
 
@@ -175,6 +179,8 @@ def _skip_to_sync(core: Core) -> None:
         gone = core.expected.popleft()
         if isinstance(gone, ExpectBind):
             core.portals.pop(gone.portal.name, None)
+        if isinstance(gone, ExpectParse) and core.statements.get(gone.prepared.name) is gone.prepared:
+            del core.statements[gone.prepared.name]
         running = _current(gone)
         if running is not None:
             core.finish(running, StatementOutcome.error, message="not run: an earlier statement failed")
@@ -322,6 +328,8 @@ def _parsed_anew(core: Core, head: ExpectParsedAnew, frame: Frame) -> bool:
 
 
 def _description(core: Core, head: ExpectDescription, frame: Frame) -> bool:
+    if head.assumed:
+        return _described_again(core, head, frame)
     match frame.kind:
         case "t":
             head.prepared.param_oids = backend.read_parameter_description(frame.body)
@@ -333,9 +341,37 @@ def _description(core: Core, head: ExpectDescription, frame: Frame) -> bool:
         case _:
             return False
     head.prepared.described = True
+    if head.learn is not None:
+        _learn(core, *head.learn, head.prepared)
     core.expected.popleft()
     core.go(Move.described)
     return True
+
+
+def _described_again(core: Core, head: ExpectDescription, frame: Frame) -> bool:
+    """It has been taken for granted, and a Bind has gone out: nothing of another answer is passed on."""
+    prepared = head.prepared
+    match frame.kind:
+        case "t":
+            same = backend.read_parameter_description(frame.body) == prepared.param_oids
+        case "T":
+            same = backend.read_row_description(frame.body) == prepared.fields
+        case "n":
+            same = prepared.fields == ()
+        case _:
+            return False
+    if frame.kind != "t":
+        core.expected.popleft()
+    if not same:
+        text = "the database describes a statement otherwise than a moment ago: connect again"
+        core.end("gateway", text, sqlstate="0A000")
+    return True
+
+
+def _learn(core: Core, body: bytes, verdict: Verdict, prepared: Prepared) -> None:
+    core.descriptions[body] = Description(verdict, prepared.param_oids, prepared.fields)
+    if len(core.descriptions) > MAX_DESCRIPTIONS:
+        del core.descriptions[next(iter(core.descriptions))]
 
 
 def _bind(core: Core, head: ExpectBind, frame: Frame) -> bool:

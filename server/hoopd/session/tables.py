@@ -16,7 +16,7 @@ from hoopd.pgwire.backend import Field
 from hoopd.pgwire.errors import ErrorFields
 from hoopd.session import limits
 from hoopd.session.copy_data import Copied
-from hoopd.session.judgement import JudgedStatement
+from hoopd.session.judgement import JudgedStatement, Verdict
 from hoopd.session.results import ResultRelay
 from hoopd.sql.facts import PreparedText
 
@@ -30,8 +30,20 @@ MAX_STATEMENTS = 5_000
 MAX_PORTALS = 1_000
 MAX_KEPT_TEXT = 8 * 1024 * 1024
 """Characters of SQL that a session's prepared statements may have together, and those of its portals as well."""
+MAX_DESCRIPTIONS = 50
+MAX_DESCRIBED_BYTES = 4_000
+"""Descriptions that a session keeps of unnamed statements, and the longest Parse of one."""
 MAX_PARAMETER_BYTES = 16 * 1024 * 1024
 """The values of one Bind: all of them are recorded, and a record that the store cannot take stops every session."""
+
+
+@dataclass(slots=True)
+class Description:
+    """What the server said of the Parse that had ``verdict``."""
+
+    verdict: Verdict
+    param_oids: tuple[int, ...]
+    fields: tuple[Field, ...] | None
 
 
 @dataclass(slots=True)
@@ -168,9 +180,15 @@ class ExpectParsedAnew:
 
 @dataclass(slots=True)
 class ExpectDescription:
-    """The gateway's own Describe of a statement: the client sees none of it."""
+    """The gateway's own Describe of a statement: the client sees none of it.
+
+    ``learn``: what it says holds as well for the same Parse later, as long as that has the very same verdict.
+    ``assumed``: the statement has the description that was learned, and this has to say the same.
+    """
 
     prepared: Prepared
+    learn: tuple[bytes, Verdict] | None = None
+    assumed: bool = False
 
 
 @dataclass(slots=True)

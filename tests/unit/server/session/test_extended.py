@@ -8,8 +8,9 @@ from hoopd.domain.decision import Outcome
 from hoopd.domain.ids import PolicyVersion
 from hoopd.domain.mask import ColumnMask, MaskKind
 from hoopd.masking.plan import MaskPlan
+from hoopd.session.judgement import Verdict
 from hoopd.session.state import Phase
-from hoopd.session.tables import MAX_KEPT_TEXT, MAX_PARAMETER_BYTES
+from hoopd.session.tables import MAX_DESCRIBED_BYTES, MAX_DESCRIPTIONS, MAX_KEPT_TEXT, MAX_PARAMETER_BYTES
 from hoopd.sql.facts import Effect
 from hoopd.sql.parser import MAX_BYTES
 from tests.unit.server.session.play import (
@@ -361,3 +362,117 @@ def test_the_parameters_of_a_bind_are_bounded() -> None:
         play.client(bind("", "s1", "a" * (MAX_PARAMETER_BYTES + 1)))
         text = f"the parameters have {MAX_PARAMETER_BYTES + 1} bytes; a statement may have {MAX_PARAMETER_BYTES}"
         _refused(play, text)
+
+
+AGAIN = (parse("select $1"), bind("", "", "a"), execute(""), SYNC)
+ANSWER = (PARSE_COMPLETE, parameters(25), columns("x"), BIND_COMPLETE, row("a"), complete("SELECT 1"), ready())
+
+
+def prepared_once(play: Play) -> Play:
+    """The client has sent ``AGAIN`` once, and has had its answer."""
+    play.client(*AGAIN).judged(SELECT).server(*ANSWER[:3]).judged(SELECT).server(*ANSWER[3:])
+    assert play.said()[-1] == "client Z I"
+    return play
+
+
+def test_a_text_that_was_described_under_the_same_verdict_is_bound_without_waiting() -> None:
+    with Play() as play:
+        prepared_once(play).client(*AGAIN).judged(SELECT)
+        assert play.said() == [
+            "judge select $1",
+            "record StatementPrepared",
+            "server P select $1",
+            "server D",
+            "judge select $1",
+        ]
+        play.judged(SELECT)
+        assert play.said() == [
+            "record StatementDecided",
+            "record StatementStarted",
+            "server B :",
+            "server E",
+            "server S",
+        ]
+        play.server(*ANSWER)
+        said = play.said()
+        assert said[:3] == ["client 1", "client 2", "client D ['a']"]
+        assert said[-1] == "client Z I"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (parameters(23), columns("x")),
+        (parameters(), columns("x")),
+        (parameters(25), columns("y")),
+        (parameters(25), columns("x", "y")),
+        (parameters(25), NO_DATA),
+    ],
+)
+def test_a_description_that_is_another_by_now_ends_the_session_before_any_row(other: tuple[bytes, bytes]) -> None:
+    """INV-2, INV-4: the Bind went out on it; nothing that came of it is passed on."""
+    with Play() as play:
+        prepared_once(play).client(*AGAIN).judged(SELECT).judged(SELECT).skip()
+        play.server(PARSE_COMPLETE, *other, BIND_COMPLETE, row("a"), complete("SELECT 1"), ready())
+        said = play.said()
+        assert said[:2] == [
+            "client 1",
+            "client E 0A000 the database describes a statement otherwise than a moment ago: connect again",
+        ]
+        assert said[-1] == "end gateway"
+        assert not any(line.startswith("client D") for line in said)
+
+
+def test_a_parse_that_fails_leaves_no_unnamed_statement() -> None:
+    """INV-1: what the table does not have cannot be bound."""
+    with Play() as play:
+        prepared_once(play).client(*AGAIN).judged(SELECT).judged(SELECT).skip()
+        play.server(failure("42P01", "no such table"), ready())
+        assert play.said() == [
+            "client E 42P01 no such table",
+            "record RowsReturned",
+            "record StatementFinished error",
+            "client Z I",
+        ]
+        play.client(bind("", "", "a"), SYNC)
+        play.server(failure("00000", "x"), ready())
+        assert play.said()[-2:] == ["client E 26000 unnamed prepared statement does not exist", "client Z I"]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        verdict(facts("select $1")),
+        verdict(facts("select $1", runs_at_parse=True)),
+        verdict(facts("select $1", barrier=True)),
+        verdict(facts("select $1", effects=frozenset({Effect.write}))),
+        verdict(facts("select $1"), plan=MaskPlan(Outcome.allow, columns=(None,), in_force=True)),
+    ],
+)
+def test_under_another_verdict_the_description_is_waited_for(found: Verdict) -> None:
+    """Another verdict, be it an equal one, may rest on another catalog, path or policy."""
+    with Play() as play:
+        prepared_once(play).client(*AGAIN).judged(found)
+        said = play.said()
+        assert said[-2:] == ["server D", "server H"]
+        assert play.machine.phase is Phase.describing
+
+
+def test_a_named_statement_is_described_each_time() -> None:
+    with Play() as play:
+        for number in range(2):
+            play.client(parse("select $1", f"s{number}"), bind("", f"s{number}", "a"), SYNC).judged(SELECT)
+            assert play.said()[-1] == "server H"
+            play.server(*ANSWER[:3]).judged(SELECT).server(BIND_COMPLETE, ready()).skip()
+
+
+def test_descriptions_that_are_kept_are_bounded() -> None:
+    """INV-9"""
+    with Play() as play:
+        for number in range(MAX_DESCRIPTIONS + 5):
+            play.client(parse(f"select $1 + {number}"), SYNC).judged(SELECT).server(*ANSWER[:3], ready()).skip()
+        play.client(parse("select $1 -- " + "x" * MAX_DESCRIBED_BYTES), SYNC).judged(SELECT)
+        play.server(*ANSWER[:3], ready()).skip()
+        kept = play.machine._core.descriptions
+        assert len(kept) == MAX_DESCRIPTIONS
+        assert max(map(len, kept)) < MAX_DESCRIBED_BYTES
