@@ -201,7 +201,8 @@ class Conversation:
         together = self.choose.random() < 0.5
         if together:
             frames = [frame for _ in range(count) for frame in frames_of(self.server.out.popleft())]
-            self._feed([events.ServerSent(frame) for frame in frames], lambda: self.machine.server_sent(frames))
+            as_read = list(FrameReader(1 << 26, rows=True).feed(b"".join(frame.data for frame in frames)))
+            self._feed([events.ServerSent(frame) for frame in frames], lambda: self.machine.server_sent(as_read))
             return
         for _ in range(count):
             for frame in frames_of(self.server.out.popleft()):

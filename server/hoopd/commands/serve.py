@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -46,6 +47,7 @@ async def _serve(settings: Settings, dsn: str, *, migrating: bool, as_json: bool
         if signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, stop.set)
     async with serving(settings, dsn, migrating=migrating) as served:
+        gc.freeze()  # what is here by now stays: to look through all of it again would hold every session up each time
         address = f"{served.host}:{served.port}"
         if as_json:
             output.emit({"event": "ready", "gateway": address, "pid": os.getpid(), "metrics": served.metrics})

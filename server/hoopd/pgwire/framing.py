@@ -17,6 +17,7 @@ KEPT_WIRE = 16 * 1024
 """A longer frame is put together again when it is passed on, so that it is not in memory twice while it waits."""
 
 _LENGTH = struct.Struct("!I")
+_DATA_ROW = ord("D")
 _KINDS = [chr(number) for number in range(256)]
 
 
@@ -46,16 +47,42 @@ class Frame:
         return f"Frame({self.kind!r}, {self.body!r})"
 
 
+class Rows(Frame):
+    """Several DataRows, one behind the other, that nobody has looked into. Its kind is no message's.
+
+    ``body`` is the messages whole, as they go over the wire.
+    """
+
+    __slots__ = ("count",)
+
+    KIND = "D…"
+
+    def __init__(self, data: bytes, count: int) -> None:
+        super().__init__(self.KIND, data, data)
+        self.count = count
+
+    def each(self) -> Iterator[Frame]:
+        data, start = self.body, 0
+        while start < len(data):
+            (length,) = _LENGTH.unpack_from(data, start + 1)
+            begin, start = start, start + 1 + length
+            yield Frame("D", data[begin + 5 : start], data[begin:start])
+
+
 def encode(kind: str, body: bytes = b"") -> bytes:
     """The wire form of a message of type ``kind``."""
     return kind.encode("latin-1") + _LENGTH.pack(len(body) + 4) + body
 
 
 class FrameReader:
-    """Cuts a byte stream into frames. ``limit`` bounds one body in bytes."""
+    """Cuts a byte stream into frames. ``limit`` bounds one body in bytes.
 
-    def __init__(self, limit: int) -> None:
+    ``rows``: DataRows that come one behind the other are given as one :class:`Rows`.
+    """
+
+    def __init__(self, limit: int, *, rows: bool = False) -> None:
         self._limit = limit
+        self._rows = rows
         self._buffer = bytearray()
 
     @property
@@ -81,10 +108,27 @@ class FrameReader:
                 if size < end:
                     break
                 begin, start = start, end
+                if self._rows and data[begin] == _DATA_ROW:
+                    count, start = self._run(data, start)
+                    if count:
+                        yield Rows(data[begin:start], count + 1)
+                        continue
                 wire = data[begin:end] if length < KEPT_WIRE else None
                 yield Frame(_KINDS[data[begin]], data[begin + 5 : end], wire)
         finally:
             self._buffer += data[start:]
+
+    def _run(self, data: bytes, start: int) -> tuple[int, int]:
+        """How many whole DataRows follow one another from ``start``, and where they end."""
+        count, size, longest = 0, len(data), self._limit + 4
+        while size - start >= 5 and data[start] == _DATA_ROW:
+            (length,) = _LENGTH.unpack_from(data, start + 1)
+            end = start + 1 + length
+            if not 4 <= length <= longest or size < end:
+                break
+            start = end
+            count += 1
+        return count, start
 
     def _joined(self) -> bytes:
         """What is buffered, if there is a whole frame in it: else it would be copied for each piece of a long one."""

@@ -22,7 +22,7 @@ from hoopd.recording.tail import Tail
 
 CHECK_SECONDS = 0.5
 REST_SECONDS = 0.1
-REST_ROUNDS = 9
+REST_ROUNDS = 20
 """After a round that wrote something: how long it rests at least, and how many times as long as the round took, up to
 ``CHECK_SECONDS``. A batch for each statement would cost the gateway and its store more than the statement does."""
 RETRY_SECONDS = 0.1

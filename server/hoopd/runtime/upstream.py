@@ -121,7 +121,7 @@ async def connect(target: Target, parameters: Mapping[str, str], message_limit: 
 async def _connect(target: Target, parameters: Mapping[str, str], message_limit: int, minor: int) -> Upstream:
     reader, writer = await _open(target)
     try:
-        upstream = Upstream(reader, writer, FrameReader(message_limit), minor=minor)
+        upstream = Upstream(reader, writer, FrameReader(message_limit, rows=True), minor=minor)
         await _start(upstream, target, parameters)
     except BaseException:
         writer.close()

@@ -12,7 +12,7 @@ from hoopd.masking.plan import MaskPlan
 from hoopd.masking.text import cells_as_text
 from hoopd.masking.values import MaskContext, mask_value
 from hoopd.pgwire.backend import Field, make_data_row, read_data_row
-from hoopd.pgwire.framing import Frame
+from hoopd.pgwire.framing import Frame, Rows
 
 KEPT_ROWS = 1_000
 KEPT_BYTES = 256 * 1024
@@ -38,6 +38,8 @@ class ResultRelay:
     kept_bytes: int = 0
     kept_rows: int = 0
     not_kept: int = 0
+    full: bool = False
+    """A row was not kept, so no later one is: the record has the first ones."""
     columns_told: bool = False
     chunk: list[tuple[str | None, ...]] = field(default_factory=list)
 
@@ -65,9 +67,10 @@ class ResultRelay:
         if self.fields is None:
             raise UnplannedResult("the database sent a row without its columns")
         self.rows += 1
-        keep = self.kept_rows < KEPT_ROWS and self.kept_bytes + len(frame.body) <= KEPT_BYTES
+        keep = not self.full and self.kept_rows < KEPT_ROWS and self.kept_bytes + len(frame.body) <= KEPT_BYTES
         masked = any(self.plan.columns) if self.plan.in_force else False
         if not keep:
+            self.full = True
             self.not_kept += 1
             if not masked:
                 return frame.data
@@ -79,6 +82,20 @@ class ResultRelay:
         if keep:
             self._keep(cells, len(frame.body))
         return make_data_row(cells) if masked else frame.data
+
+    def pass_over(self, rows: Rows) -> bool:
+        """Whether all of ``rows`` may pass as they are: none is masked, and none kept. They are counted then.
+
+        Raises:
+            UnplannedResult: rows came without their columns.
+        """
+        if self.fields is None:
+            raise UnplannedResult("the database sent a row without its columns")
+        if not self.full or (self.plan.in_force and any(self.plan.columns)):
+            return False
+        self.rows += rows.count
+        self.not_kept += rows.count
+        return True
 
     def describe_copy(self) -> None:
         """The answer is a COPY: its lines are kept as they are."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from hoopd.domain.events import StatementOutcome
 from hoopd.pgwire import backend
 from hoopd.pgwire.errors import ErrorFields, WireError, parse_error
-from hoopd.pgwire.framing import Frame
+from hoopd.pgwire.framing import Frame, Rows
 from hoopd.session import bounding, client, copying, holding, names, readback, values
 from hoopd.session.commands import CatalogChanged
 from hoopd.session.core import Core
@@ -213,6 +213,8 @@ def _query(core: Core, head: ExpectQuery, frame: Frame) -> bool:
             core.to_client(frame.data)
         case "D" if running is not None:
             _row(core, running, frame)
+        case Rows.KIND if running is not None:
+            _rows(core, running, frame)
         case "C" if running is not None:
             _query_completes(core, head, running, frame)
         case "G" | "H" if running is not None:
@@ -251,6 +253,15 @@ def _row(core: Core, running: Running, frame: Frame) -> None:
         return
     core.to_client(running.relay.row(frame))
     core.rows_due(running, last=False)
+
+
+def _rows(core: Core, running: Running, frame: Frame) -> None:
+    assert isinstance(frame, Rows)
+    if not running.row_limited and running.relay.pass_over(frame):
+        core.to_client(frame.data)
+    else:
+        for each in frame.each():
+            _row(core, running, each)
 
 
 def _complete(core: Core, running: Running, frame: Frame) -> None:
@@ -397,6 +408,9 @@ def _execute(core: Core, head: ExpectExecute, frame: Frame) -> bool:
     match frame.kind:
         case "D" if running is not None:
             _row(core, running, frame)
+            return True
+        case Rows.KIND if running is not None:
+            _rows(core, running, frame)
             return True
         case "G" | "H" if running is not None:
             return copying.begun(core, running, frame)

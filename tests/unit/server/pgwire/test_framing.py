@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoopd.pgwire.errors import WireError
-from hoopd.pgwire.framing import MAX_STARTUP, Frame, FrameReader, StartupReader, encode
+from hoopd.pgwire.framing import KEPT_WIRE, MAX_STARTUP, Frame, FrameReader, Rows, StartupReader, encode
 
 LIMIT = 4096
 FRAMES = st.lists(st.tuples(st.characters(max_codepoint=255), st.binary(max_size=40)), max_size=8)
@@ -32,6 +32,52 @@ def test_one_byte_at_a_time() -> None:
     found = [frame for index in range(len(stream)) for frame in reader.feed(stream[index : index + 1])]
     assert found == [Frame("Q", b"select 1\0"), Frame("S", b""), Frame("X", b"")]
     assert [frame.data for frame in found] == [encode("Q", b"select 1\0"), encode("S"), encode("X")]
+
+
+KINDS = st.lists(st.tuples(st.sampled_from("DDDTCZ"), st.binary(max_size=40)), max_size=20)
+
+
+@given(KINDS, st.lists(st.integers(0, 600), max_size=12))
+def test_rows_that_are_taken_together_are_the_rows(frames: list[tuple[str, bytes]], cuts: list[int]) -> None:
+    """Wherever the stream is cut, and whatever stands between them."""
+    stream = b"".join(encode(kind, body) for kind, body in frames)
+    reader, given_out, at = FrameReader(LIMIT, rows=True), list[Frame](), 0
+    for cut in [*sorted(cuts), len(stream)]:
+        given_out += reader.feed(stream[at:cut])
+        at = max(at, cut)
+    apart: list[Frame] = []
+    for frame in given_out:
+        several = list(frame.each()) if isinstance(frame, Rows) else [frame]
+        assert not isinstance(frame, Rows) or frame.count == len(several) > 1
+        apart += several
+    assert apart == [Frame(kind, body) for kind, body in frames]
+    assert b"".join(frame.data for frame in given_out) == stream
+    assert reader.buffered == 0
+
+
+@pytest.mark.parametrize("length", [0, 3, LIMIT + 5, 2**32 - 1])
+def test_a_length_among_rows_is_checked_as_any(length: int) -> None:
+    """INV-9"""
+    frames = FrameReader(LIMIT, rows=True).feed(encode("D", b"1") * 3 + b"D" + struct.pack("!I", length))
+    rows = next(frames)
+    assert isinstance(rows, Rows)
+    assert rows.count == 3
+    with pytest.raises(WireError):
+        next(frames)
+
+
+def test_rows_are_no_message_that_a_peer_could_send() -> None:
+    assert len(Rows.KIND) > 1
+    frames = list(FrameReader(LIMIT).feed(encode("D", b"1") * 3))
+    assert frames == [Frame("D", b"1")] * 3
+
+
+def test_a_long_frame_is_not_kept_twice() -> None:
+    """INV-9"""
+    for size, kept in ((KEPT_WIRE - 5, True), (KEPT_WIRE, False)):
+        (frame,) = FrameReader(1 << 20).feed(encode("d", bytes(size)))
+        assert (frame._wire is not None) is kept
+        assert frame.data == encode("d", bytes(size))
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3])
