@@ -11,8 +11,10 @@ import pytest
 from hoopd.domain.ids import PolicyVersion, StatementNo
 from hoopd.domain.limits import Limits
 from hoopd.domain.request import RequestState
+from hoopd.pgwire.framing import FrameReader
 from hoopd.session import bounding, events
 from hoopd.session.judgement import Verdict
+from hoopd.session.results import KEPT_ROWS
 from hoopd.session.state import Phase
 from hoopd.sql.facts import Copying, Effect, Facts
 from tests.unit.server.session.play import (
@@ -477,3 +479,18 @@ def _commits() -> bool:
     pipe.server(BIND_COMPLETE, complete("DELETE 6"))
     sent = [line for line in pipe.said() if line.startswith("server")]
     return plain_commits or sent[:1] != ["server P hoopd_refused hoopd refused this statement"]
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "together"])
+def test_rows_that_come_together_are_cut_at_the_limit_too(together: bool) -> None:
+    """INV-9: what is not looked into is counted all the same."""
+    most = KEPT_ROWS + 5
+    with Play() as play:
+        asked(play, bounded(SELECTS, most=Limits(rows=most))).skip()
+        reader = FrameReader(1 << 20, rows=together)
+        frames = list(reader.feed(columns("a") + row("1") * (most + 50)))
+        assert (len(frames) == 2) is together
+        play._take(play.machine.server_sent(frames))
+        said = play.said()
+        assert said.count("client D ['1']") == most
+        assert said.count("cancelserver") == 1
