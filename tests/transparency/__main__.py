@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.transparency.clients import node_clients
+from tests.transparency.clients import jdbc, node_clients
 from tests.transparency.comparison import Outcome, compare
 from tests.transparency.differences import KNOWN
 from tests.transparency.sides import DIRECT, TUNNEL, both_sides
@@ -20,7 +20,7 @@ HEAD = (
 def main() -> int:
     outcomes = []
     with both_sides() as sides, node_clients.modules() as (packages, why):
-        for suite in (*every(), *node_clients.suites(packages, why)):
+        for suite in (*every(), *node_clients.suites(packages, why), jdbc.suite()):
             print(f"{suite.name} …", file=sys.stderr, flush=True)
             outcomes.append(compare(suite, sides, KNOWN))
     print(HEAD)

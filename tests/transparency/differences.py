@@ -9,7 +9,13 @@ BATCH = "send them apart, each in its own query"
 
 KNOWN = (
     Difference(
-        cases=("psql/errors/verbose-syntax", "psycopg/*/syntax", "asyncpg/*/syntax", "node-*/*/syntax"),
+        cases=(
+            "psql/errors/verbose-syntax",
+            "psycopg/*/syntax",
+            "asyncpg/*/syntax",
+            "node-*/*/syntax",
+            "jdbc/*/syntax",
+        ),
         why="nothing that the grammar does not take reaches the database, and the gateway has no place in its source",
         page="PostgreSQL's own error, but made by the gateway",
         lacks="scanner_yyerror",
@@ -27,7 +33,7 @@ KNOWN = (
         answer=f"ERROR:  INSERT can change what the statements after it mean: {BATCH}",
     ),
     Difference(
-        cases=("psycopg/*/pinned", "asyncpg/*/pinned", "node-*/*/pinned"),
+        cases=("psycopg/*/pinned", "asyncpg/*/pinned", "node-*/*/pinned", "jdbc/*/pinned"),
         why="the gateway sets at start-up what decides how the server reads statements",
         page="`pg_settings` says that the client has set them",
         answer="standard_conforming_strings",

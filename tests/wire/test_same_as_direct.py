@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.repository import ROOT
-from tests.transparency.clients import node_clients
+from tests.transparency.clients import jdbc, node_clients
 from tests.transparency.comparison import Difference, Suite, compare
 from tests.transparency.differences import KNOWN
 from tests.transparency.normal import normal
@@ -41,7 +41,7 @@ def test_a_client_sees_the_same(sides: Sides, suite: Suite) -> None:
 @pytest.mark.parametrize("entry", KNOWN, ids=lambda entry: entry.page)
 def test_an_entry_is_on_the_page_and_names_cases_that_there_are(entry: Difference) -> None:
     assert entry.page in (ROOT / "docs/transparency.md").read_text(encoding="utf-8")
-    suites = (*every(), *node_clients.suites(None, ""))
+    suites = (*every(), *node_clients.suites(None, ""), jdbc.suite())
     names = [f"{suite.name}/{case}" for suite in suites for case in suite.cases]
     assert all(any(Difference((case,), "", "", "").covers(name) for name in names) for case in entry.cases)
 

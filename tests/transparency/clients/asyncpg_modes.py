@@ -238,19 +238,50 @@ async def _pool(side: Side) -> Transcript:
         return [*told, *rows(await pool.fetch("select current_setting('application_name')"))]
 
 
+SHOWN = ("jit", "search_path", "TimeZone", "DateStyle", "extra_float_digits", "statement_timeout", "application_name",
+         "lock_timeout", "transaction_isolation", "transaction_read_only", "bytea_output")  # fmt: skip
+
+
 async def _refused(side: Side, **connecting: Any) -> Transcript:
     try:
         connection = await asyncpg.connect(side.dsn, **connecting)
     except (asyncpg.PostgresError, OSError) as problem:
         return [*problem_told(problem)]
     try:
-        return [str(await connection.fetchval("select current_setting($1)", name)) for name in ("jit", "search_path")]
+        return [str(await connection.fetchval("select current_setting($1)", name)) for name in SHOWN]
     finally:
         await connection.close()
 
 
 def _start(**connecting: Any) -> Case:
     return lambda side: bounded(_refused(side, **connecting))
+
+
+# What drivers and tools put into their start-up packet, whichever of them is asked: by their documentation.
+DRIVERS: dict[str, dict[str, str]] = {
+    "pgjdbc": {"DateStyle": "ISO", "TimeZone": "Europe/Berlin", "extra_float_digits": "3"},
+    "dbeaver": {
+        "DateStyle": "ISO",
+        "TimeZone": "UTC",
+        "extra_float_digits": "2",
+        "application_name": "DBeaver 25 - Main",
+    },
+    "datagrip": {
+        "DateStyle": "ISO",
+        "TimeZone": "UTC",
+        "extra_float_digits": "3",
+        "application_name": "DataGrip 2025.2",
+    },
+    "npgsql": {"application_name": "a service", "TimeZone": "UTC", "options": "-c statement_timeout=30000"},
+    "pgx": {"application_name": "a service", "statement_timeout": "30s", "timezone": "UTC"},
+    "lib-pq": {"extra_float_digits": "2", "datestyle": "ISO, MDY"},
+    "odbc": {"extra_float_digits": "2", "geqo": "on", "DateStyle": "ISO"},
+    "tokio-postgres": {"application_name": "a service", "options": "-c lock_timeout=4s"},
+    "ruby": {"application_name": "bin/rails", "options": "--statement-timeout=5s"},
+    "node-postgres": {"statement_timeout": "1000", "lock_timeout": "900", "idle_in_transaction_session_timeout": "800"},
+    "pgadmin": {"application_name": "pgAdmin 4 - DB:shop", "options": "-c bytea_output=hex"},
+    "read-only": {"default_transaction_read_only": "on", "options": "-c default_transaction_isolation=serializable"},
+}
 
 
 FEATURES: dict[str, Case] = {
@@ -263,6 +294,7 @@ FEATURES: dict[str, Case] = {
     "timeouts": on(timeouts),
     "shapes": on(shapes),
     "pool": lambda side: bounded(_pool(side)),
+    **{f"startup/{name}": _start(server_settings=settings) for name, settings in DRIVERS.items()},
     "startup/settings": _start(server_settings={"jit": "on", "application_name": "ours"}),
     "startup/search-path": _start(server_settings={"search_path": "other"}),
     "startup/database": _start(database="other"),
