@@ -66,3 +66,15 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     import asyncio
 
     return asyncio.run(work)
+
+
+def run_fast(work: Coroutine[Any, Any, T]) -> T:
+    """As ``run``, on uvloop's event loop where it is installed: for work that carries bytes."""
+    import asyncio
+
+    try:
+        from uvloop import new_event_loop
+    except ImportError:  # there are no wheels of it for this system
+        return run(work)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(work)

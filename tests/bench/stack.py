@@ -24,6 +24,7 @@ from urllib.parse import quote
 import psycopg
 import yaml
 
+from hoopd.__main__ import EXPERIMENTS
 from hoopd.dev.binaries import VARIABLE, Binaries
 from hoopd.dev.certificates import LOOPBACK, Authority
 from hoopd.dev.databases import ensure_database, ensure_role
@@ -138,7 +139,8 @@ class Stack:
         settings = home / "hoopd.yaml"
         settings.write_text(yaml.safe_dump(self._settings(home, address, store.port, database)))
         argv = [sys.executable, *program, "serve", "-c", str(settings), "--json"]
-        process = Process(argv, dict(os.environ), home / "gateway.log")
+        # Set here too, since the relay imports gRPC before the gateway's own entry can say it.
+        process = Process(argv, {**os.environ, "GRPC_EXPERIMENTS": EXPERIMENTS}, home / "gateway.log")
         self.running.callback(process.stop)
         process.until("ready")
         self.gateways[variant] = Gateway(home, process, RunningStack({"gateway": address}, process, home / "people"))

@@ -24,7 +24,7 @@ from hoopctl.errors import NotSignedIn, Unreachable
 from hoopctl.invocation import Invocation
 from hoopctl.profiles import ServerAddress
 
-PROTOCOL = 1
+PROTOCOL = 2
 CALL_SECONDS = 30.0
 
 Answer = TypeVar("Answer")

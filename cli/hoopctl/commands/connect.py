@@ -18,9 +18,10 @@ import typer
 from hoopctl import narration, output
 from hoopctl.client.gateway import Gateway, with_session
 from hoopctl.client.sign_in import tunnel_password
-from hoopctl.client.tunnel import Opening, Target, TunnelClient
+from hoopctl.client.stream import Opening
+from hoopctl.client.tunnel import Target, TunnelClient
 from hoopctl.errors import NotFound, UsageProblem
-from hoopctl.invocation import Invocation, invocation, run
+from hoopctl.invocation import Invocation, invocation, run_fast
 from hoopctl.profiles import Profile
 from hoopctl.tunnel.child import run_inside
 from hoopctl.tunnel.events import SessionEnded, SessionStarted, TunnelEvent, as_line, as_sentence
@@ -62,7 +63,7 @@ def connect(
     asked = invocation(ctx)
     if command and asked.json:
         raise UsageProblem("--json and a command do not go together: standard output is the command's own.")
-    raise typer.Exit(run(_connect(asked, name, command or [], port, reason)))
+    raise typer.Exit(run_fast(_connect(asked, name, command or [], port, reason)))
 
 
 async def _connect(asked: Invocation, name: str, command: list[str], port: int | None, reason: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from hoopctl.client.tunnel import Signal
+from hoopctl.client.stream import Signal
 from hoopctl.clock import rfc3339
 
 _SQL_SHOWN = 200

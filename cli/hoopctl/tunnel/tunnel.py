@@ -1,7 +1,8 @@
-"""One open tunnel: a listener on loopback whose clients each get a stream of their own.
+"""One open tunnel: a listener on loopback whose clients share a stream, each with a lane of its own.
 
 The listener lives on while the gateway is away: clients are told, the channel comes back by itself, and nobody signs in
-again. At most ``MAX_CLIENTS`` are carried at a time (INV-9).
+again. At most ``MAX_CLIENTS`` are carried at a time (INV-9). What goes wrong with one client ends that client's session
+and no other.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from hoopctl.client.gateway import Bearer
-from hoopctl.client.tunnel import Opening, TunnelClient
+from hoopctl.client.stream import Opening, TunnelStream
+from hoopctl.client.tunnel import TunnelClient
 from hoopctl.clock import Clock
 from hoopctl.errors import HoopctlError, NotSignedIn, Unreachable
 from hoopctl.tunnel.events import GatewayBack, GatewayLost, SessionEnded, SignInEnded, TunnelEvent
-from hoopctl.tunnel.pipe import CHUNK_BYTES, Pipe
+from hoopctl.tunnel.pipe import Pipe
 from hoopctl.tunnel.wire import TOO_MANY_CONNECTIONS
 
 MAX_CLIENTS = 100
@@ -48,6 +50,9 @@ class Tunnel:
         self._max_clients = max_clients
         self._pipes: set[Pipe] = set()
         self._refusals = 0
+        self._stream: TunnelStream | None = None
+        self._starting = asyncio.Lock()
+        self._tasks: asyncio.TaskGroup | None = None
 
     async def serve(self) -> None:
         """Accept clients and carry them.
@@ -55,12 +60,12 @@ class Tunnel:
         Ends only by cancellation, and ends every client then; the listener stays open.
         """
         loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch_gateway())
-            tasks.create_task(self._keep_signed_in(tasks))
+        async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._watch_gateway())
+            self._tasks.create_task(self._keep_signed_in())
             while True:
                 accepted = await self._accept(loop)
-                tasks.create_task(self._serve_client(accepted))
+                self._tasks.create_task(self._serve_client(accepted, loop))
 
     async def _accept(self, loop: asyncio.AbstractEventLoop) -> socket.socket:
         while True:
@@ -74,44 +79,57 @@ class Tunnel:
                 return accepted
             accepted.close()
 
-    async def _serve_client(self, accepted: socket.socket) -> None:
+    async def _serve_client(self, accepted: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        """One client to its end. With a broad except: nothing that goes wrong here may end the tunnel of the others."""
+        pipe = Pipe(self._report)
         try:
-            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            reader, writer = await asyncio.open_connection(sock=accepted, limit=CHUNK_BYTES)
-        except OSError:  # the client is gone already: no reason to end the tunnel of the others
+            await loop.connect_accepted_socket(lambda: pipe, accepted)
+        except (OSError, RuntimeError):  # the client is gone already; uvloop's word for it is RuntimeError
             accepted.close()
             return
-        pipe = Pipe(reader, writer, self._report)
         try:
             if len(self._pipes) >= self._max_clients:
                 await self._refuse(pipe)
-                return
-            self._pipes.add(pipe)
-            try:
+            else:
                 await self._carry(pipe)
-            finally:
-                self._pipes.discard(pipe)
+        except Exception as error:  # noqa: BLE001
+            self._report(SessionEnded(None, "lost", f"Something went wrong inside hoopctl ({type(error).__name__})."))
         finally:
-            writer.transport.abort()
+            pipe.abort()
 
     async def _refuse(self, pipe: Pipe) -> None:
         self._refusals += 1
         try:
             message = f"this tunnel carries {self._max_clients} connections at a time, and all are in use"
-            await pipe.close_with(HoopctlError(message), TOO_MANY_CONNECTIONS)
+            pipe.close_with(HoopctlError(message), TOO_MANY_CONNECTIONS)
+            await pipe.closed()
         finally:
             self._refusals -= 1
 
     async def _carry(self, pipe: Pipe) -> None:
+        self._pipes.add(pipe)
         try:
-            if not await self._client.wait_until_reachable(REACH_SECONDS):
-                raise Unreachable("The gateway is out of reach.")
-            stream = await self._client.session(self._opening)
+            stream, token = await self._stream_of_now(), await self._bearer.token()
+            pipe.carry(stream.open(self._opening, token, pipe))
+            await pipe.closed()
         except HoopctlError as error:
             self._report(SessionEnded(None, "lost", error.message))
-            await pipe.close_with(error)
-            return
-        await pipe.carry(stream)
+            pipe.close_with(error)
+            await pipe.closed()
+        finally:
+            self._pipes.discard(pipe)
+
+    async def _stream_of_now(self) -> TunnelStream:
+        """The stream of all clients, or a new one where it has ended. Raises HoopctlError."""
+        if self._stream is None or self._stream.is_over:
+            if not await self._client.wait_until_reachable(REACH_SECONDS):
+                raise Unreachable("The gateway is out of reach.")
+            async with self._starting:
+                if self._stream is None or self._stream.is_over:
+                    self._stream = await self._client.stream()
+                    assert self._tasks is not None
+                    self._tasks.create_task(self._stream.run())
+        return self._stream
 
     async def _watch_gateway(self) -> None:
         was = True
@@ -122,7 +140,7 @@ class Tunnel:
                 self._report(GatewayBack("The gateway is back."))
             was = reached
 
-    async def _keep_signed_in(self, tasks: asyncio.TaskGroup) -> None:
+    async def _keep_signed_in(self) -> None:
         """Renew the token before it ends, and give the new one to every session."""
         while True:
             await asyncio.sleep(self._renewal_delay())
@@ -137,8 +155,8 @@ class Tunnel:
                     return
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            for pipe in self._pipes:
-                tasks.create_task(pipe.renew(token))
+            if self._stream is not None:
+                self._stream.send_token(token)
 
     def _renewal_delay(self) -> float:
         left = self._bearer.expires - self._clock()

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14hoop/v1/tunnel.proto\x12\x07hoop.v1\"\'\n\x11OpenTunnelRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\"\xa2\x01\n\x12OpenTunnelResponse\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tabase\x18\x02 \x01(\t\x12\x37\n\x06labels\x18\x03 \x03(\x0b\x32\'.hoop.v1.OpenTunnelResponse.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"e\n\tToGateway\x12\x1d\n\x04open\x18\x01 \x01(\x0b\x32\r.hoop.v1.OpenH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x0f\n\x05token\x18\x03 \x01(\tH\x00\x12\r\n\x03\x65of\x18\x04 \x01(\x08H\x00\x42\t\n\x07message\"x\n\x04Open\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x16\n\x0escram_verifier\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x16\n\x0e\x63lient_version\x18\x04 \x01(\t\x12\x0c\n\x04host\x18\x05 \x01(\t\x12\x0e\n\x06tunnel\x18\x06 \x01(\t\"\x8c\x01\n\x08ToClient\x12!\n\x06opened\x18\x01 \x01(\x0b\x32\x0f.hoop.v1.OpenedH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12!\n\x06signal\x18\x03 \x01(\x0b\x32\x0f.hoop.v1.SignalH\x00\x12\x1f\n\x05\x65nded\x18\x04 \x01(\x0b\x32\x0e.hoop.v1.EndedH\x00\x42\t\n\x07message\"\x19\n\x06Opened\x12\x0f\n\x07session\x18\x01 \x01(\t\"m\n\x06Signal\x12\r\n\x05\x65vent\x18\x01 \x01(\t\x12\x0f\n\x07request\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0b\n\x03sql\x18\x04 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x05 \x03(\t\x12\x10\n\x08until_us\x18\x06 \x01(\x03\"\'\n\x05\x45nded\x12\r\n\x05\x63\x61use\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t2\x85\x01\n\x06Tunnel\x12\x45\n\nOpenTunnel\x12\x1a.hoop.v1.OpenTunnelRequest\x1a\x1b.hoop.v1.OpenTunnelResponse\x12\x34\n\x07Session\x12\x12.hoop.v1.ToGateway\x1a\x11.hoop.v1.ToClient(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14hoop/v1/tunnel.proto\x12\x07hoop.v1\"\x08\n\x06\x46rames\"\'\n\x11OpenTunnelRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\"\xa2\x01\n\x12OpenTunnelResponse\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tabase\x18\x02 \x01(\t\x12\x37\n\x06labels\x18\x03 \x03(\x0b\x32\'.hoop.v1.OpenTunnelResponse.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x87\x01\n\x04Open\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x16\n\x0escram_verifier\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x16\n\x0e\x63lient_version\x18\x04 \x01(\t\x12\x0c\n\x04host\x18\x05 \x01(\t\x12\x0e\n\x06tunnel\x18\x06 \x01(\t\x12\r\n\x05token\x18\x07 \x01(\t\"\x19\n\x06Opened\x12\x0f\n\x07session\x18\x01 \x01(\t\"m\n\x06Signal\x12\r\n\x05\x65vent\x18\x01 \x01(\t\x12\x0f\n\x07request\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0b\n\x03sql\x18\x04 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x05 \x03(\t\x12\x10\n\x08until_us\x18\x06 \x01(\x03\"E\n\x05\x45nded\x12\r\n\x05\x63\x61use\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04hint\x18\x03 \x01(\t\x12\x0e\n\x06untold\x18\x04 \x01(\x08\x32~\n\x06Tunnel\x12\x45\n\nOpenTunnel\x12\x1a.hoop.v1.OpenTunnelRequest\x1a\x1b.hoop.v1.OpenTunnelResponse\x12-\n\x05\x43\x61rry\x12\x0f.hoop.v1.Frames\x1a\x0f.hoop.v1.Frames(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,24 +33,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OPENTUNNELRESPONSE_LABELSENTRY']._loaded_options = None
   _globals['_OPENTUNNELRESPONSE_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_OPENTUNNELREQUEST']._serialized_start=33
-  _globals['_OPENTUNNELREQUEST']._serialized_end=72
-  _globals['_OPENTUNNELRESPONSE']._serialized_start=75
-  _globals['_OPENTUNNELRESPONSE']._serialized_end=237
-  _globals['_OPENTUNNELRESPONSE_LABELSENTRY']._serialized_start=192
-  _globals['_OPENTUNNELRESPONSE_LABELSENTRY']._serialized_end=237
-  _globals['_TOGATEWAY']._serialized_start=239
-  _globals['_TOGATEWAY']._serialized_end=340
-  _globals['_OPEN']._serialized_start=342
-  _globals['_OPEN']._serialized_end=462
-  _globals['_TOCLIENT']._serialized_start=465
-  _globals['_TOCLIENT']._serialized_end=605
-  _globals['_OPENED']._serialized_start=607
-  _globals['_OPENED']._serialized_end=632
-  _globals['_SIGNAL']._serialized_start=634
-  _globals['_SIGNAL']._serialized_end=743
-  _globals['_ENDED']._serialized_start=745
-  _globals['_ENDED']._serialized_end=784
-  _globals['_TUNNEL']._serialized_start=787
-  _globals['_TUNNEL']._serialized_end=920
+  _globals['_FRAMES']._serialized_start=33
+  _globals['_FRAMES']._serialized_end=41
+  _globals['_OPENTUNNELREQUEST']._serialized_start=43
+  _globals['_OPENTUNNELREQUEST']._serialized_end=82
+  _globals['_OPENTUNNELRESPONSE']._serialized_start=85
+  _globals['_OPENTUNNELRESPONSE']._serialized_end=247
+  _globals['_OPENTUNNELRESPONSE_LABELSENTRY']._serialized_start=202
+  _globals['_OPENTUNNELRESPONSE_LABELSENTRY']._serialized_end=247
+  _globals['_OPEN']._serialized_start=250
+  _globals['_OPEN']._serialized_end=385
+  _globals['_OPENED']._serialized_start=387
+  _globals['_OPENED']._serialized_end=412
+  _globals['_SIGNAL']._serialized_start=414
+  _globals['_SIGNAL']._serialized_end=523
+  _globals['_ENDED']._serialized_start=525
+  _globals['_ENDED']._serialized_end=594
+  _globals['_TUNNEL']._serialized_start=596
+  _globals['_TUNNEL']._serialized_end=722
 # @@protoc_insertion_point(module_scope)

@@ -39,10 +39,10 @@ class TunnelStub:
                 request_serializer=hoop_dot_v1_dot_tunnel__pb2.OpenTunnelRequest.SerializeToString,
                 response_deserializer=hoop_dot_v1_dot_tunnel__pb2.OpenTunnelResponse.FromString,
                 _registered_method=True)
-        self.Session = channel.stream_stream(
-                '/hoop.v1.Tunnel/Session',
-                request_serializer=hoop_dot_v1_dot_tunnel__pb2.ToGateway.SerializeToString,
-                response_deserializer=hoop_dot_v1_dot_tunnel__pb2.ToClient.FromString,
+        self.Carry = channel.stream_stream(
+                '/hoop.v1.Tunnel/Carry',
+                request_serializer=hoop_dot_v1_dot_tunnel__pb2.Frames.SerializeToString,
+                response_deserializer=hoop_dot_v1_dot_tunnel__pb2.Frames.FromString,
                 _registered_method=True)
 
 
@@ -56,8 +56,24 @@ class TunnelServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Session(self, request_iterator, context):
-        """One stream for each client connection. The first message is `open`.
+    def Carry(self, request_iterator, context):
+        """All sessions of one tunnel. The messages of this stream are not protobuf: each is a run of whole frames, and a
+        frame is kind (1 byte), session (4), length of the body (4), body, numbers unsigned and in network order. The
+        client numbers its sessions, each with a higher number than the one before, and opens one with OPEN.
+
+        kind      to the   body
+        1 OPEN    gateway  Open
+        2 DATA    both     PostgreSQL wire bytes, as they came, at most 64 KiB
+        3 EOF     gateway  none: the client closed its sending side, an end in its turn, behind what it sent before
+        4 RESET   gateway  none: the client is gone; nothing comes back
+        5 CREDIT  both     4 bytes: the receiver has taken so much data, and has room for as much again
+        6 TOKEN   gateway  a fresh bearer token of the same person, for every session (session 0)
+        7 OPENED  client   Opened
+        8 SIGNAL  client   Signal
+        9 ENDED   client   Ended: the last frame of a session
+
+        Each session begins with credit for 256 KiB towards the gateway and 1 MiB towards the client. Data without credit
+        ends the stream. protos/hoop/frames.py is this in code.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,10 +87,10 @@ def add_TunnelServicer_to_server(servicer, server):
                     request_deserializer=hoop_dot_v1_dot_tunnel__pb2.OpenTunnelRequest.FromString,
                     response_serializer=hoop_dot_v1_dot_tunnel__pb2.OpenTunnelResponse.SerializeToString,
             ),
-            'Session': grpc.stream_stream_rpc_method_handler(
-                    servicer.Session,
-                    request_deserializer=hoop_dot_v1_dot_tunnel__pb2.ToGateway.FromString,
-                    response_serializer=hoop_dot_v1_dot_tunnel__pb2.ToClient.SerializeToString,
+            'Carry': grpc.stream_stream_rpc_method_handler(
+                    servicer.Carry,
+                    request_deserializer=hoop_dot_v1_dot_tunnel__pb2.Frames.FromString,
+                    response_serializer=hoop_dot_v1_dot_tunnel__pb2.Frames.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -115,7 +131,7 @@ class Tunnel:
             _registered_method=True)
 
     @staticmethod
-    def Session(request_iterator,
+    def Carry(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -128,9 +144,9 @@ class Tunnel:
         return grpc.experimental.stream_stream(
             request_iterator,
             target,
-            '/hoop.v1.Tunnel/Session',
-            hoop_dot_v1_dot_tunnel__pb2.ToGateway.SerializeToString,
-            hoop_dot_v1_dot_tunnel__pb2.ToClient.FromString,
+            '/hoop.v1.Tunnel/Carry',
+            hoop_dot_v1_dot_tunnel__pb2.Frames.SerializeToString,
+            hoop_dot_v1_dot_tunnel__pb2.Frames.FromString,
             options,
             channel_credentials,
             insecure,

@@ -11,7 +11,7 @@ from hoopd.recording.codec import micros
 from hoopd.rpc.authentication import Context, principal_of
 from hoopd.runtime.gateway import Gateway
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class GatewayService(gateway_pb2_grpc.GatewayServicer):

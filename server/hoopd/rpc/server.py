@@ -7,10 +7,11 @@ from pathlib import Path
 import grpc
 import grpc.aio
 
-from hoop.v1 import audit_pb2_grpc, gateway_pb2_grpc, requests_pb2_grpc, tunnel_pb2_grpc
+from hoop.v1 import audit_pb2_grpc, gateway_pb2_grpc, requests_pb2_grpc
 from hoopd.approvals.broker import Broker
 from hoopd.domain.errors import InvalidInput, Unavailable
-from hoopd.identity import OidcSettings, TokenVerifier
+from hoopd.domain.principal import Principal
+from hoopd.identity import OidcSettings, Purpose, TokenVerifier
 from hoopd.rpc.audit import AuditServicer
 from hoopd.rpc.authentication import Authentication
 from hoopd.rpc.gateway import GatewayService
@@ -44,9 +45,13 @@ class RpcServer:
         oidc: OidcSettings,
         masks: Masks,
     ) -> None:
+        async def verify(token: str) -> Principal:
+            return await verifier.verify(token, Purpose.session)
+
         self._server = grpc.aio.server(interceptors=[Authentication(verifier)], options=_OPTIONS)
         gateway_pb2_grpc.add_GatewayServicer_to_server(GatewayService(gateway, oidc), self._server)
-        tunnel_pb2_grpc.add_TunnelServicer_to_server(TunnelService(gateway), self._server)
+        self._tunnels = TunnelService(gateway, verify)
+        self._tunnels.add_to(self._server)
         requests_pb2_grpc.add_RequestsServicer_to_server(RequestsServicer(broker, verifier, masks), self._server)
         audit_pb2_grpc.add_AuditServicer_to_server(AuditServicer(audit), self._server)
 
@@ -69,7 +74,8 @@ class RpcServer:
         return port
 
     async def stop(self) -> None:
-        """End within ``GRACE_SECONDS`` whatever is still being served."""
+        """End within ``GRACE_SECONDS`` whatever is still being served. Sessions have been ended before."""
+        self._tunnels.stop()
         await self._server.stop(GRACE_SECONDS)
 
 

@@ -1,6 +1,8 @@
 """What one run was asked for."""
 
+import asyncio
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import typer
 import typer.main
 
 from hoopctl.errors import UsageProblem
-from hoopctl.invocation import Invocation, invocation, run
+from hoopctl.invocation import Invocation, invocation, run, run_fast
 from hoopctl.profiles import parse_server
 
 
@@ -64,3 +66,12 @@ def test_work_runs_on_a_loop_of_its_own() -> None:
         return 7
 
     assert run(work()) == 7
+
+
+def test_fast_work_runs_on_uvloop_and_without_it_on_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def loop() -> str:
+        return type(asyncio.get_running_loop()).__module__.partition(".")[0]
+
+    assert run_fast(loop()) == "uvloop"
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert run_fast(loop()) == "asyncio"

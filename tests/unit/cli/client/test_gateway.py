@@ -26,7 +26,7 @@ async def test_meeting_needs_no_sign_in_and_tells_where_to(
         assert gateway.hello.client_id == "hoopctl"
 
 
-@pytest.mark.parametrize(("low", "high", "older"), [(2, 5, "hoopctl"), (0, 0, "the gateway")])
+@pytest.mark.parametrize(("low", "high", "older"), [(3, 5, "hoopctl"), (0, 1, "the gateway")])
 async def test_versions_that_do_not_fit_are_one_sentence(
     asked: Invocation, scripted_gateway: ScriptedGateway, low: int, high: int, older: str
 ) -> None:

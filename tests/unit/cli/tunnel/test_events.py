@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hoopctl.client.tunnel import Signal
+from hoopctl.client.stream import Signal
 from hoopctl.tunnel import events
 
 HELD = Signal(

@@ -1,15 +1,22 @@
 """A tunnel against a gateway over real gRPC and TLS: bytes, back-pressure, ends of every kind."""
 
 import asyncio
+import gc
 import random
+import socket
+import struct
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import grpc
+import pytest
+import uvloop
 
 from hoopctl.errors import NotSignedIn
 from hoopctl.tunnel.events import GatewayBack, GatewayLost, SessionEnded, SessionStarted, Signalled, SignInEnded
-from tests.fixtures.scripted_gateway import TOKEN, ScriptedGateway, ScriptedSession
-from tests.fixtures.tunnels import OPENING, FixedBearer, OpenTunnelOf
+from hoopctl.tunnel.pipe import Pipe
+from tests.fixtures.scripted_gateway import TOKEN, Certificates, ScriptedGateway, ScriptedSession
+from tests.fixtures.tunnels import OPENING, FixedBearer, OpenTunnelOf, tunnel_to
 
 
 def message(kind: bytes, body: bytes) -> bytes:
@@ -76,9 +83,10 @@ async def test_the_first_message_opens_the_session_with_verifier_and_bearer(
     assert session.opening.connection == "prod-db"
     assert session.opening.scram_verifier == OPENING.scram_verifier
     assert session.metadata["authorization"] == f"Bearer {TOKEN}"
+    assert session.opening.token == TOKEN
 
 
-async def test_each_client_has_a_stream_of_its_own(
+async def test_each_client_has_a_session_of_its_own_and_all_share_a_stream(
     open_tunnel: OpenTunnelOf, scripted_gateway: ScriptedGateway
 ) -> None:
     async with open_tunnel() as tunnel:
@@ -91,6 +99,7 @@ async def test_each_client_has_a_stream_of_its_own(
             writer.close()
     assert answers == [bytes([number]) * 10 for number in range(5)]
     assert len(scripted_gateway.sessions) == 5
+    assert len(scripted_gateway.streams) == 1
 
 
 async def test_a_gateway_that_does_not_read_stops_the_client_inv_9(
@@ -264,7 +273,7 @@ async def test_no_error_is_put_in_the_middle_of_a_message(
     async def cut(session: ScriptedSession) -> None:
         await session.opened()
         await session.send(half)
-        await session.context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+        session.stream.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 
     scripted_gateway.script = cut
     async with open_tunnel() as tunnel:
@@ -311,9 +320,7 @@ async def test_a_fresh_token_reaches_live_sessions_before_the_old_one_ends(
 
     async def take(session: ScriptedSession) -> None:
         await session.opened()
-        while not session.tokens:
-            first = await session.context.read()
-            session.tokens.append(first.token)
+        await session.fresh_token()
         got.set()
         await session.ended("client")
 
@@ -336,3 +343,99 @@ async def test_a_token_that_cannot_be_renewed_is_told_and_the_tunnel_stays(open_
         writer.write(b"still here")
         assert await reader.readexactly(10) == b"still here"
         writer.close()
+
+
+async def test_a_slow_client_holds_up_no_other_inv_9(
+    open_tunnel: OpenTunnelOf, scripted_gateway: ScriptedGateway
+) -> None:
+    stuck = asyncio.Event()
+
+    async def script(session: ScriptedSession) -> None:
+        await session.opened()
+        while data := await session.receive():
+            if data != b"flood":
+                await session.send(data)
+                continue
+            try:
+                while True:
+                    async with asyncio.timeout(2):
+                        await session.send(bytes(65_536))
+            except TimeoutError:
+                stuck.set()
+
+    scripted_gateway.script = script
+    async with open_tunnel() as tunnel:
+        _, slow = await tunnel.connect()
+        slow.write(b"flood")
+        async with asyncio.timeout(60):
+            await stuck.wait()
+        reader, writer = await tunnel.connect()
+        for number in range(50):
+            writer.write(bytes([number]))
+            assert await reader.readexactly(1) == bytes([number])
+        assert len(scripted_gateway.streams) == 1
+
+
+async def test_a_session_that_fails_inside_ends_alone(
+    open_tunnel: OpenTunnelOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is raised for one client, and wherever, the others' sessions and the tunnel go on."""
+    its_own = Pipe.carry
+    failing = True
+
+    def carry(self: Pipe, lane: object) -> None:
+        if failing:
+            raise RuntimeError("unable to perform operation on <TCPTransport>; the handler is closed")
+        its_own(self, lane)
+
+    async with open_tunnel() as tunnel:
+        failing = False
+        good, writer = await tunnel.connect()
+        writer.write(b"1")
+        monkeypatch.setattr(Pipe, "carry", carry)
+        assert await good.readexactly(1) == b"1"
+        failing = True
+        bad, _ = await tunnel.connect()
+        assert await read_all(bad) == b""
+        ended = await tunnel.until(SessionEnded)
+        assert (ended.cause, "RuntimeError" in ended.message) == ("lost", True)
+        writer.write(b"2")
+        assert await good.readexactly(1) == b"2"
+
+
+async def vanishing_clients(certificates: Certificates) -> None:
+    """Clients that reset their connection at every moment of it, each with an answer on its way."""
+
+    async def flood(session: ScriptedSession) -> None:
+        await session.opened()
+        while data := await session.receive():
+            await session.send(data * 1000)
+        await session.ended("client")
+
+    gateway = ScriptedGateway(certificates, flood)
+    await gateway.start()
+    async with tunnel_to(gateway) as tunnel:
+        for steps in range(60):
+            client = socket.create_connection(("127.0.0.1", tunnel.port))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.send(b"hello")
+            for _ in range(steps % 30):
+                await asyncio.sleep(0)
+            if steps % 3 == 0:
+                client.shutdown(socket.SHUT_WR)
+            client.close()
+        reader, writer = await tunnel.connect()
+        writer.write(b"x")
+        assert await reader.readexactly(1000) == b"x" * 1000
+        writer.close()
+    await gateway.stop()
+    del gateway
+    gc.collect()  # a server of gRPC's that is collected later would ask for its event loop
+
+
+@pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop])
+def test_clients_that_vanish_at_any_moment_leave_the_tunnel_open(
+    certificates: Certificates, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(asyncio.wait_for(vanishing_clients(certificates), 60))

@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from hoop.v1 import gateway_pb2, gateway_pb2_grpc, requests_pb2, requests_pb2_grpc, tunnel_pb2, tunnel_pb2_grpc
+from hoop.v1 import gateway_pb2, gateway_pb2_grpc, requests_pb2, requests_pb2_grpc
 from hoopd.domain.errors import HoopError, InvalidInput, LimitExceeded, NotFound, NotSignedIn, Refused, Unavailable
 from hoopd.domain.principal import Principal
 from hoopd.identity import Purpose
@@ -35,7 +35,7 @@ class Tokens:
         return Principal("iss", "alice", "alice@example.com", frozenset({"dba"}), frozenset(), expires)
 
 
-class Served(gateway_pb2_grpc.GatewayServicer, requests_pb2_grpc.RequestsServicer, tunnel_pb2_grpc.TunnelServicer):
+class Served(gateway_pb2_grpc.GatewayServicer, requests_pb2_grpc.RequestsServicer):
     """One method of each kind; ``problem`` is raised by all of them."""
 
     def __init__(self) -> None:
@@ -57,8 +57,8 @@ class Served(gateway_pb2_grpc.GatewayServicer, requests_pb2_grpc.RequestsService
         yield requests_pb2.Request(id=principal_of(context).subject)
         self._raise()
 
-    async def Session(self, request_iterator, context):
-        await context.write(tunnel_pb2.ToClient(opened=tunnel_pb2.Opened(session=principal_of(context).subject)))
+    async def Carry(self, request_iterator, context):
+        await context.write(principal_of(context).subject.encode())
         self._raise()
 
 
@@ -68,7 +68,8 @@ async def calling() -> AsyncIterator[tuple[Served, grpc.aio.Channel]]:
     server = grpc.aio.server(interceptors=[Authentication(Tokens())])  # type: ignore[arg-type]
     gateway_pb2_grpc.add_GatewayServicer_to_server(served, server)
     requests_pb2_grpc.add_RequestsServicer_to_server(served, server)
-    tunnel_pb2_grpc.add_TunnelServicer_to_server(served, server)
+    carrying = {"Carry": grpc.stream_stream_rpc_method_handler(served.Carry)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("hoop.v1.Tunnel", carrying),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -99,10 +100,10 @@ async def call(channel: grpc.aio.Channel, method: str, metadata: Metadata) -> st
                 (subject,) = [request.id async for request in watching]
                 return str(subject)
             case _:
-                session = tunnel_pb2_grpc.TunnelStub(channel).Session(metadata=tuple(metadata))
-                await session.done_writing()
-                (subject,) = [message.opened.session async for message in session]
-                return str(subject)
+                stream = channel.stream_stream("/hoop.v1.Tunnel/Carry")(metadata=tuple(metadata))
+                await stream.done_writing()
+                (subject,) = [message async for message in stream]
+                return str(subject.decode())
 
 
 GOOD: Metadata = (("authorization", "Bearer alices"),)
