@@ -7,9 +7,12 @@ fields.
 
 from __future__ import annotations
 
+from struct import Struct
+
 CONNECTION_FAILURE = "08006"
 TOO_MANY_CONNECTIONS = "53300"
 _HEADER_BYTES = 5
+_LENGTH = Struct("!I").unpack_from
 _LONGEST_MESSAGE = 2**31 - 1
 
 
@@ -48,10 +51,26 @@ class Borders:
                 step = min(self._left, len(data) - position)
                 self._left -= step
                 position += step
-                continue
-            self._header += data[position : position + 1]
-            position += 1
-            self._read_header()
+            elif self._started and not self._header and len(data) - position >= _HEADER_BYTES:
+                position = self._skip_whole(data, position)
+            else:
+                self._header += data[position : position + 1]
+                position += 1
+                self._read_header()
+
+    def _skip_whole(self, data: bytes, position: int) -> int:
+        """As ``feed``, over messages whose header is there in one piece: a large answer has many, so in few steps."""
+        last = len(data) - _HEADER_BYTES
+        while position <= last:
+            (length,) = _LENGTH(data, position + 1)
+            if not 4 <= length <= _LONGEST_MESSAGE:
+                self._lost = True
+                return position
+            position += 1 + length
+        if position > len(data):
+            self._left = position - len(data)
+            return len(data)
+        return position
 
     def _read_header(self) -> None:
         if not self._started and len(self._header) == 2 and self._header[:1] in b"NGS" and self._header[1:] != b"\0":

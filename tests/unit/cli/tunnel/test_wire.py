@@ -41,9 +41,11 @@ def test_it_is_between_messages_exactly_there(refusals: bytes, stream: list[byte
 
 
 @pytest.mark.parametrize("length", [0, 3, 2**31, 2**32 - 1])
-def test_what_is_no_message_has_no_borders(length: int) -> None:
+@pytest.mark.parametrize("before", [b"", message(b"Z", b"I")])
+def test_what_is_no_message_has_no_borders(length: int, before: bytes) -> None:
     borders = Borders()
-    borders.feed(b"D" + length.to_bytes(4, "big"))
+    borders.feed(before)
+    borders.feed(before + b"D" + length.to_bytes(4, "big"))
     assert not borders.between_messages
     borders.feed(message(b"Z", b"I"))
     assert not borders.between_messages
