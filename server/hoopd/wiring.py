@@ -24,6 +24,7 @@ from hoopd.rpc.masks import ViewerMasks
 from hoopd.rpc.server import GRACE_SECONDS, RpcServer
 from hoopd.runtime import clock
 from hoopd.runtime.bounds import bounds_of
+from hoopd.runtime.cancels import Cancels
 from hoopd.runtime.gateway import Gateway, Services
 from hoopd.runtime.health_http import HealthServer
 from hoopd.runtime.policies import Policies, PolicyFollower
@@ -31,6 +32,8 @@ from hoopd.runtime.target import Target
 from hoopd.session.judgement import PolicyInForce
 from hoopd.settings import ConnectionSettings, Settings
 from hoopd.store.audit import Audit
+from hoopd.store.cancels import CHANNEL as CANCELS
+from hoopd.store.cancels import CancelBoard
 from hoopd.store.listener import Listener
 from hoopd.store.migrate import migrate, pending
 from hoopd.store.policies import CHANNEL as POLICIES
@@ -191,8 +194,10 @@ async def _parts(
         max_lag=settings.journal.max_lag,
         sync=Sync(settings.journal.sync),
     )
-    listener = Listener(store.dsn, (REQUESTS, POLICIES), on_lost=recorder.shipper.suspect)
+    listener = Listener(store.dsn, (REQUESTS, POLICIES, CANCELS), on_lost=recorder.shipper.suspect)
     broker = Broker(StoredRequests(store), listener, clock.now, keys.id)
+    cancels = Cancels(derive(secret, "cancel"), CancelBoard(store).tell)
+    listener.subscribe(CANCELS, cancels.heard)
     services = Services(
         targets={each.name: target(each) for each in settings.connections},
         verifier=verifier,
@@ -203,6 +208,7 @@ async def _parts(
         redaction_key=derive(secret, "redaction"),
         message_limit=settings.limits.message,
         bounds=bounds_of(settings.limits),
+        cancels=cancels,
     )
     recorder.start()
     try:

@@ -26,6 +26,7 @@ from hoopd.policy.matching import Circumstances
 from hoopd.recording.recorder import Recorder
 from hoopd.runtime import clock, upstream
 from hoopd.runtime.bounds import Bounds
+from hoopd.runtime.cancels import Cancels
 from hoopd.runtime.catalog import CatalogReader
 from hoopd.runtime.entrance import CancelAttempt, Entry, enter
 from hoopd.runtime.health import Check, Readiness
@@ -87,6 +88,8 @@ class Services:
     message_limit: int
     metrics: Metrics = field(default_factory=Metrics)
     bounds: Bounds = Bounds()  # noqa: RUF009 - frozen
+    cancels: Cancels | None = None
+    """Where a CancelRequest goes whose session is not here; nowhere where there is one gateway alone."""
 
 
 class Gateway:
@@ -97,6 +100,8 @@ class Gateway:
         self._catalogs = {name: CatalogReader(target) for name, target in services.targets.items()}
         self._verdicts = {name: VerdictCache() for name in services.targets}
         self.registry = Registry(services.bounds)
+        if services.cancels is not None:
+            services.cancels.serve(self.registry)
         services.metrics.watch_sessions(lambda: len(self.registry))
         self._stopping: str | None = None
 
@@ -150,7 +155,8 @@ class Gateway:
             case None:
                 return Ended("client", "the client did not sign in to the tunnel")
             case CancelAttempt(pid=pid, secret=secret):
-                self.registry.cancel(principal.key, pid, secret)
+                if not self.registry.cancel(principal.key, pid, secret) and self._services.cancels is not None:
+                    await self._services.cancels.pass_on(principal.key, pid, secret)
                 return Ended("client", "cancel request")
             case Entry():
                 try:

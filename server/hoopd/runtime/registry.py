@@ -94,8 +94,16 @@ class Registry:
 
     def cancel(self, principal: tuple[str, str], pid: int, secret: bytes) -> bool:
         """Cancel what the session of that key is doing, if it is the same person's. Silent otherwise, as PostgreSQL."""
+
+        def is_meant(live: Live) -> bool:
+            return live.principal == principal and hmac.compare_digest(live.secret, secret)
+
+        return self.cancel_where(pid, is_meant)
+
+    def cancel_where(self, pid: int, is_meant: Callable[[Live], bool]) -> bool:
+        """Cancel what the session of ``pid`` is doing, if there is one here and it ``is_meant``."""
         live = self._live.get(pid)
-        if live is None or live.principal != principal or not hmac.compare_digest(live.secret, secret):
+        if live is None or not is_meant(live):
             return False
         live.cancel()
         return True
