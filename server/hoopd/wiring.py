@@ -97,10 +97,13 @@ def prepare_data_dir(path: Path) -> None:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, store_dsn: str, *, migrating: bool) -> AsyncIterator[Serving]:
+async def serving(
+    settings: Settings, store_dsn: str, *, migrating: bool, shared_port: bool = False
+) -> AsyncIterator[Serving]:
     """A gateway that serves for as long as the block lasts.
 
     ``migrating``: bring the store's schema up to date first (a store of the gateway's own); else it must be.
+    ``shared_port``: other processes listen there too, and each takes its part of the tunnels.
 
     Raises:
         HoopError: one of its parts is missing, broken or unreachable; the sentence says which.
@@ -120,7 +123,7 @@ async def serving(settings: Settings, store_dsn: str, *, migrating: bool) -> Asy
             audit = Audit(searched, record_keys, services.recorder.holds)
             gateway = Gateway(services)
             masks = ViewerMasks(policies, {name: each.connection for name, each in services.targets.items()})
-            server = RpcServer(gateway, audit, services.broker, verifier, oidc, masks)
+            server = RpcServer(gateway, audit, services.broker, verifier, oidc, masks, shared_port=shared_port)
             port = await server.start(settings.listen, settings.tls.cert, settings.tls.key)
             try:
                 async with _watched(settings.metrics.listen, gateway, services) as metrics:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +15,10 @@ import typer
 
 from hoopd.commands import output
 from hoopd.commands.store import store_of
+from hoopd.commands.supervisor import carry_over_of, check, supervise, worker_settings
 from hoopd.settings import Settings, load
 from hoopd.wiring import serving
+from hoopd.workers import existing
 
 Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The settings file, hoopd.yaml.")]
 
@@ -23,11 +26,24 @@ Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="Th
 def serve(
     config: Config = Path("hoopd.yaml"),
     json: Annotated[bool, typer.Option("--json", help="One JSON line when ready, one when stopping.")] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", help="Serve with N processes on one port.")
+    ] = None,
+    worker: Annotated[int | None, typer.Option("--worker", hidden=True)] = None,
+    port: Annotated[int, typer.Option("--port", hidden=True)] = 0,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM. Sessions are ended with 57P01; nothing that was recorded is lost."""
     settings = load(config)
+    if worker is not None:
+        settings = worker_settings(settings, worker, port)
+    if workers is not None:
+        check(settings, workers)
+        with store_of(settings) as store, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(supervise(config, settings, store.dsn, workers, as_json=json))
+        return
     with store_of(settings) as store, asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, store.dsn, migrating=store.own or settings.store.migrate, as_json=json))
+        migrating = worker is None and (store.own or settings.store.migrate)
+        runner.run(_serve(settings, store.dsn, migrating=migrating, as_json=json, worker=worker is not None))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -39,14 +55,18 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings, dsn: str, *, migrating: bool, as_json: bool) -> None:
+async def _serve(settings: Settings, dsn: str, *, migrating: bool, as_json: bool, worker: bool = False) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A gateway under nohup was told that a hangup is not for it.
         if signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, stop.set)
-    async with serving(settings, dsn, migrating=migrating) as served:
+    if worker:  # its input ends when its supervisor does
+        loop.add_reader(sys.stdin.fileno(), stop.set)
+    async with serving(settings, dsn, migrating=migrating, shared_port=worker) as served:
+        if not worker:
+            await carry_over_of(existing(settings.data_dir), dsn)
         gc.freeze()  # what is here by now stays: to look through all of it again would hold every session up each time
         address = f"{served.host}:{served.port}"
         if as_json:
@@ -54,6 +74,8 @@ async def _serve(settings: Settings, dsn: str, *, migrating: bool, as_json: bool
         else:
             output.say(f"hoopd serves on {address}")
         await stop.wait()
+        if worker:
+            loop.remove_reader(sys.stdin.fileno())
         if as_json:
             output.emit({"event": "stopping", "gateway": address})
         else:

@@ -23,7 +23,6 @@ from hoopd.store.audit import Audit
 MESSAGE_BYTES = 8 * 1024 * 1024
 GRACE_SECONDS = 5.0
 _OPTIONS = [
-    ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", 5_000),
@@ -44,11 +43,14 @@ class RpcServer:
         verifier: TokenVerifier,
         oidc: OidcSettings,
         masks: Masks,
+        *,
+        shared_port: bool = False,
     ) -> None:
         async def verify(token: str) -> Principal:
             return await verifier.verify(token, Purpose.session)
 
-        self._server = grpc.aio.server(interceptors=[Authentication(verifier)], options=_OPTIONS)
+        options = [("grpc.so_reuseport", int(shared_port)), *_OPTIONS]
+        self._server = grpc.aio.server(interceptors=[Authentication(verifier)], options=options)
         gateway_pb2_grpc.add_GatewayServicer_to_server(GatewayService(gateway, oidc), self._server)
         self._tunnels = TunnelService(gateway, verify)
         self._tunnels.add_to(self._server)
