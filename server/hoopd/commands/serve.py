@@ -70,7 +70,8 @@ async def _serve(settings: Settings, dsn: str, *, migrating: bool, as_json: bool
         gc.freeze()  # what is here by now stays: to look through all of it again would hold every session up each time
         address = f"{served.host}:{served.port}"
         if as_json:
-            output.emit({"event": "ready", "gateway": address, "pid": os.getpid(), "metrics": served.metrics})
+            pid, metrics = os.getpid(), served.metrics
+            output.emit({"event": "ready", "gateway": address, "pid": pid, "metrics": metrics, "workers": 1})
         else:
             output.say(f"hoopd serves on {address}")
         await stop.wait()
