@@ -28,6 +28,8 @@ BODY_DOWN = 6 * 1024 * 1024
 """The most that any other frame carries: a statement that is held is told of in full."""
 MESSAGE_BYTES = 256 * 1024
 """About as much goes into one message of gRPC's."""
+MESSAGE_LIMIT = 1024 * 1024
+"""The most that the gateway takes in one."""
 WINDOW_UP = 256 * 1024
 WINDOW_DOWN = 1024 * 1024
 """What a session may send to the gateway, and the gateway to it, beyond what its reader has taken."""

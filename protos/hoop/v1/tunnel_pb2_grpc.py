@@ -72,8 +72,8 @@ class TunnelServicer:
         8 SIGNAL  client   Signal
         9 ENDED   client   Ended: the last frame of a session
 
-        Each session begins with credit for 256 KiB towards the gateway and 1 MiB towards the client. Data without credit
-        ends the stream. protos/hoop/frames.py is this in code.
+        Each session begins with credit for 256 KiB towards the gateway and 1 MiB towards the client. Data without credit,
+        or a message of more than 1 MiB to the gateway, ends the stream. protos/hoop/frames.py is this in code.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

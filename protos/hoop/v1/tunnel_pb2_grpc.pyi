@@ -49,8 +49,8 @@ class TunnelStub:
       8 SIGNAL  client   Signal
       9 ENDED   client   Ended: the last frame of a session
 
-    Each session begins with credit for 256 KiB towards the gateway and 1 MiB towards the client. Data without credit
-    ends the stream. protos/hoop/frames.py is this in code.
+    Each session begins with credit for 256 KiB towards the gateway and 1 MiB towards the client. Data without credit,
+    or a message of more than 1 MiB to the gateway, ends the stream. protos/hoop/frames.py is this in code.
     """
 
 @_typing.type_check_only
@@ -74,8 +74,8 @@ class TunnelAsyncStub(TunnelStub):
       8 SIGNAL  client   Signal
       9 ENDED   client   Ended: the last frame of a session
 
-    Each session begins with credit for 256 KiB towards the gateway and 1 MiB towards the client. Data without credit
-    ends the stream. protos/hoop/frames.py is this in code.
+    Each session begins with credit for 256 KiB towards the gateway and 1 MiB towards the client. Data without credit,
+    or a message of more than 1 MiB to the gateway, ends the stream. protos/hoop/frames.py is this in code.
     """
 
 class TunnelServicer(metaclass=_abc_1.ABCMeta):
@@ -108,8 +108,8 @@ class TunnelServicer(metaclass=_abc_1.ABCMeta):
           8 SIGNAL  client   Signal
           9 ENDED   client   Ended: the last frame of a session
 
-        Each session begins with credit for 256 KiB towards the gateway and 1 MiB towards the client. Data without credit
-        ends the stream. protos/hoop/frames.py is this in code.
+        Each session begins with credit for 256 KiB towards the gateway and 1 MiB towards the client. Data without credit,
+        or a message of more than 1 MiB to the gateway, ends the stream. protos/hoop/frames.py is this in code.
         """
 
 def add_TunnelServicer_to_server(servicer: TunnelServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

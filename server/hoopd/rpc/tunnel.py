@@ -27,8 +27,9 @@ from hoopd.runtime.gateway import Gateway, Opening
 log = logging.getLogger("hoopd.rpc")
 
 MAX_SESSIONS = 250
-"""Of one stream. The gateway's own limits for one person are below that."""
-MAX_STREAMS = 100
+"""Of one stream. The gateway's own limits for one person are below that. What opens twice as many at once is no command
+of ours, and its stream ends."""
+MAX_STREAMS = 50
 """Of one person."""
 
 LAST_SECONDS = 5.0
@@ -167,6 +168,8 @@ class TunnelStream:
                 message = await self._context.read()
                 if message is grpc.aio.EOF:
                     return
+                if len(message) > frames.MESSAGE_LIMIT:  # other sessions have their turn between two messages
+                    raise frames.FrameError("a message is too long")
                 for kind, number, body in frames.decode(message, frames.BODY_UP):
                     self._take(kind, number, body)
                 if self._outbox.is_crowded:  # by a client that asks, and does not take its answers
@@ -204,6 +207,8 @@ class TunnelStream:
     def _open(self, number: int, opening: pb.Open) -> None:
         if number <= self._last:
             raise frames.FrameError("a session's number is higher than the one before")
+        if len(self._sessions) >= 2 * MAX_SESSIONS:
+            raise frames.FrameError("too many sessions were opened at once")
         self._last = number
         lane = Lane(number, self._traffic)
         self._lanes[number] = lane

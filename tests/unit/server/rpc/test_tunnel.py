@@ -395,6 +395,26 @@ async def test_streams_and_sessions_are_bounded_inv_9(monkeypatch: pytest.Monkey
             await asyncio.sleep(0.01)
 
 
+async def test_a_message_that_opens_sessions_without_end_is_refused_inv_9() -> None:
+    opening = OPENING.SerializeToString()
+    many = b"".join(frames.encode(frames.OPEN, number, opening) for number in range(1, 5_000))
+    async with served(wait) as here:
+        client = here.stream()
+        await client.send(many)
+        with pytest.raises(grpc.aio.AioRpcError, match="too many sessions"):
+            await client.ended(9_999)
+        assert len(here.gateway.opened) <= 2 * tunnel_module.MAX_SESSIONS
+
+
+async def test_a_message_has_a_longest_length_inv_9() -> None:
+    async with served(wait) as here:
+        client = here.stream()
+        await client.open()
+        await client.send(frames.encode(frames.EOF, 1) * (frames.MESSAGE_LIMIT // 9 + 1))
+        with pytest.raises(grpc.aio.AioRpcError, match="a message is too long"):
+            await client.ended()
+
+
 async def test_stopping_ends_streams_when_the_client_has_what_there_is_for_it() -> None:
     stopped = asyncio.Event()
 
