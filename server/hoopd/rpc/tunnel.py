@@ -27,8 +27,8 @@ from hoopd.runtime.gateway import Gateway, Opening
 log = logging.getLogger("hoopd.rpc")
 
 MAX_SESSIONS = 250
-"""Of one stream. The gateway's own limits for one person are below that. What opens twice as many at once is no command
-of ours, and its stream ends."""
+"""Of one stream; `hoopctl` carries 100 clients. What opens twice as many at once is no command of ours, and its stream
+ends."""
 MAX_STREAMS = 50
 """Of one person."""
 
