@@ -31,14 +31,9 @@ STATEMENTS = [
         ),
     ),
     (
-        "prepare p as select 1",
-        "42501",
-        "PREPARE is not supported here yet: let the driver prepare it through the protocol",
-    ),
-    (
-        "declare c cursor with hold for select 1",
-        "42501",
-        "DECLARE is not supported here yet: run the SELECT itself, with a LIMIT",
+        "prepare hoopd_p as select 1",
+        "42602",
+        'names that begin with "hoopd_" are the gateway\'s own: choose another',
     ),
     (
         "set client_encoding = latin1",
