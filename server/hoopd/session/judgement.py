@@ -70,9 +70,16 @@ class JudgedStatement:
         object.__setattr__(self, "summary", summary)
 
     def _notes(self) -> tuple[str, ...]:
-        bound = limits.bounded(self.facts, self.decision)
-        unseen = (UNSEEN,) if self.facts.copies is Copying.from_client else ()
-        return (*unseen, f"At most {bound} rows are changed: past that, nothing is kept.") if bound else unseen
+        facts, notes = self.facts, []
+        if facts.executes:
+            runs = " and ".join(kind.replace("_", " ").upper() for kind in facts.kinds[1:])
+            notes.append(f"{facts.kind.upper()} runs by name what stands in front of it: {runs}.")
+        if facts.copies is Copying.from_client:
+            notes.append(UNSEEN)
+        bound = limits.bounded(facts, self.decision)
+        if bound:
+            notes.append(f"At most {bound} rows are changed: past that, nothing is kept.")
+        return tuple(notes)
 
 
 @dataclass(frozen=True, slots=True)

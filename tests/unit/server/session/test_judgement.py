@@ -205,6 +205,7 @@ def test_an_execute_is_decided_on_and_shown_as_what_it_runs() -> None:
     made = verdict("execute p", named=Open(prepared="delete from things"))
     assert made.decision.outcome is Outcome.review
     assert made.sql == made.statements[0].sql == "PREPARE p AS delete from things;\nexecute p"
+    assert made.statements[0].summary.notes == ("EXECUTE runs by name what stands in front of it: DELETE.",)
     other = verdict("execute p", named=Open(prepared="delete from  things"))
     assert not made.same_as(other)
 
