@@ -71,7 +71,7 @@ class JudgedStatement:
 
     def _notes(self) -> tuple[str, ...]:
         facts, notes = self.facts, []
-        if facts.executes:
+        if facts.executes and facts.kinds[1:]:
             runs = " and ".join(kind.replace("_", " ").upper() for kind in facts.kinds[1:])
             notes.append(f"{facts.kind.upper()} runs by name what stands in front of it: {runs}.")
         if facts.copies is Copying.from_client:
