@@ -36,6 +36,11 @@ STATEMENTS = [
         'names that begin with "hoopd_" are the gateway\'s own: choose another',
     ),
     (
+        "prepare p (text) as select $1; execute p(set_config('search_path', 'x', false))",
+        "42501",
+        "an argument of EXECUTE changes a setting, and so what the prepared statement means",
+    ),
+    (
         "set client_encoding = latin1",
         "42501",
         "the gateway keeps client_encoding at UTF8, since it decides how statements are read",

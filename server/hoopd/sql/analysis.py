@@ -138,7 +138,7 @@ def _facts(statement: Statement, found: Findings, answer: answers.Answer) -> Fac
         error=found.error,
         deallocates=found.deallocates,
         closes=found.closes,
-        opens=found.opens,
+        opens=found.opens if statement.node_type == "DeclareCursorStmt" else None,  # EXPLAIN of one opens nothing
         savepoint=found.savepoint,
         kinds=kinds,
         cascades=tuple(found.cascades),

@@ -8,6 +8,7 @@ from typing import Any
 from hoopd.sql import kinds, named, session_settings
 from hoopd.sql.expressions import setting, split_name
 from hoopd.sql.facts import Copying, Effect, ObjectKind, Opened
+from hoopd.sql.findings import Findings
 from hoopd.sql.walk import Handlers, Node, Scope, Walk
 
 
@@ -109,6 +110,7 @@ def _inside(walk: Walk, query: Node) -> None:
 def _execute(walk: Walk, node: Node, scope: Scope) -> None:
     """``query`` is there where the prepared statement is known, and one that can be seen through: see ``named``."""
     walk.found.names = True
+    _arguments(walk, node.get("params", []), scope)
     walk.children("ExecuteStmt", node, scope, "query")
     if "query" in node:
         _inside(walk, node["query"])
@@ -118,6 +120,14 @@ def _execute(walk: Walk, node: Node, scope: Scope) -> None:
         walk.found.error = named.missing_statement(node["name"])
     walk.found.opaque(ObjectKind.unknown, None, node["name"], known=False)
     walk.found.doubts.append(f"what the prepared statement {node['name']} runs is not known")
+
+
+def _arguments(walk: Walk, params: list[Any], scope: Scope) -> None:
+    """They are evaluated before the server looks up what the prepared statement names, which may have changed then."""
+    found = Findings()
+    Walk(walk.names, walk.state, found, walk.handlers).run("List", {"items": params}, scope)
+    if Effect.session in found.effects or found.barrier:
+        walk.found.forbid("an argument of EXECUTE changes a setting, and so what the prepared statement means")
 
 
 def _copy(walk: Walk, node: Node, scope: Scope) -> None:

@@ -194,3 +194,24 @@ def test_with_hold_is_told_from_the_options() -> None:
         opens = facts(f"DECLARE c SCROLL CURSOR{text} FOR SELECT 1").opens
         assert opens is not None
         assert opens.holds is holds
+
+
+@pytest.mark.parametrize("options", ["ANALYZE", "(ANALYZE, COSTS off)", "(ANALYZE off)"])
+def test_an_explained_declare_opens_nothing(options: str) -> None:
+    """INV-4: a FETCH from the cursor of that name would pass by the plan of this statement."""
+    assert facts(f"EXPLAIN {options} DECLARE c CURSOR FOR SELECT 1").opens is None
+    found = analyse(
+        f"DECLARE c CURSOR FOR SELECT oid FROM pg_class; EXPLAIN {options} DECLARE c CURSOR FOR SELECT 1; FETCH c",
+        STATE,
+        Catalog.builtin(),
+    )[-1]
+    assert [column.name for column in found.output or ()] == ["oid"]
+
+
+@pytest.mark.parametrize("text", ["{}", "EXPLAIN {}", "EXPLAIN ANALYZE {}", "CREATE TABLE x AS {}"])
+def test_no_argument_of_execute_may_change_what_is_executed(text: str) -> None:
+    """INV-1, THREATS 4: the server evaluates them first, and then analyses anew under the path that there is."""
+    entries = Entries("PREPARE p AS SELECT * FROM t WHERE $1 = 'x'")
+    changes = "EXECUTE p(set_config('search_path', 'other', false))"
+    assert facts(text.format(changes), entries).forbidden is not None
+    assert facts(text.format("EXECUTE p(current_setting('search_path'))"), entries).forbidden is None
