@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from hoopd.masking.errors import message
+from hoopd.masking.plan import MaskPlan
 from hoopd.pgwire.errors import ErrorFields
 from hoopd.session.core import Core
 from hoopd.session.tables import Running
@@ -13,9 +16,19 @@ def error(core: Core, fields: ErrorFields, running: Running | None) -> ErrorFiel
     if not core.masking:
         return None
     text = fields.message
-    if running is not None:
-        text = message(running.judged.plan, fields.sqlstate, text, fields.rest.get("P"))
+    plan = next((plan for plan in _plans(core, running) if plan.withhold_errors), None)
+    if plan is not None:
+        text = message(plan, fields.sqlstate, text, fields.rest.get("P"))
     return fields.without_values(message=text)
+
+
+def _plans(core: Core, running: Running | None) -> Iterator[MaskPlan]:
+    """Of what may have failed: a cursor WITH HOLD runs to its end at the commit, by COMMIT or by Sync."""
+    if running is not None:
+        yield running.judged.plan
+    for portal in core.portals.values():
+        if portal.holds and not portal.outlived and portal.judged is not None:
+            yield portal.judged.plan
 
 
 def notice(core: Core, fields: ErrorFields) -> ErrorFields | None:

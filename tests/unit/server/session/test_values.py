@@ -6,7 +6,19 @@ from hoopd.pgwire import backend
 from hoopd.pgwire.errors import ErrorFields
 from hoopd.pgwire.framing import Frame
 from hoopd.session import events
-from tests.unit.server.session.play import Play, encode, facts, failure, query, ready, verdict
+from hoopd.sql.facts import Effect, Opened
+from tests.unit.server.session.play import (
+    SYNC,
+    Play,
+    complete,
+    encode,
+    facts,
+    failure,
+    query,
+    ready,
+    replace,
+    verdict,
+)
 from tests.unit.server.session.test_results import MASKED, SQL
 
 
@@ -52,6 +64,36 @@ def test_the_record_keeps_no_words_of_a_notice_that_the_client_may_not_see() -> 
         _running(play)
         notice = Frame("N", ErrorFields("NOTICE", "00000", "card 4111111111111111").encode())
         assert "4111" not in str(play.machine.receive(events.ServerSent(notice)))
+
+
+def test_what_a_cursor_with_hold_says_when_it_is_run_by_commit_is_withheld() -> None:
+    """PostgreSQL runs it to its end there, and the error then is COMMIT's."""
+    with Play() as play:
+        _declared(play)
+        play.client(query("commit")).skip().judged(verdict(facts("commit", "commit", effects=TRANSACTION))).skip()
+        play.server(failure("22P02", 'invalid input syntax for type integer: "4111111111111111"'), ready())
+        said = play.said()
+        assert said[0].startswith("client E 22P02")
+        assert not [line for line in said if "4111" in line]
+
+
+def test_what_a_cursor_with_hold_says_when_it_is_run_by_sync_is_withheld() -> None:
+    with Play() as play:
+        _declared(play)
+        play.client(SYNC).skip()
+        play.server(failure("22P02", 'invalid input syntax for type integer: "4111111111111111"'), ready())
+        said = play.said()
+        assert said[0].startswith("client E 22P02")
+        assert not [line for line in said if "4111" in line]
+
+
+TRANSACTION = frozenset({Effect.transaction})
+
+
+def _declared(play: Play) -> None:
+    made = facts("declare c", "declare", opens=Opened("c", True))
+    play.client(query("declare c")).judged(verdict(made, plan=replace(MASKED, columns=()))).skip()
+    play.server(complete("DECLARE CURSOR"), ready("T")).skip()
 
 
 def _running(play: Play) -> None:
