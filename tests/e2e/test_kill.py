@@ -79,7 +79,7 @@ class Round:
 
     def _client(self, client: int) -> None:
         with self._session(client) as session:
-            for number in range(EACH):
+            for number in range(EACH if session is not None else 0):
                 self._count()
                 self._statement(session, client, number)
                 self.answered += 1
@@ -87,12 +87,17 @@ class Round:
     def _waiting_client(self) -> None:
         """One more statement, which waits for the test's own lock."""
         with self._session(CLIENTS) as session:
+            if session is None:
+                return
             session.execute(f"update orders set total = 1 where id = {LOCKED} /* {self.number}-locked */")
 
     @contextmanager
-    def _session(self, client: int) -> Iterator[psycopg.Connection[Any]]:
+    def _session(self, client: int) -> Iterator[psycopg.Connection[Any] | None]:
+        """None where the kill came while it was still connecting."""
+        opened = False
         try:
             with psycopg.connect(self.dsn, application_name=f"kill-{self.number}-{client}", autocommit=True) as session:
+                opened = True
                 yield session
         except psycopg.OperationalError as problem:
             # Its connection was cut, which libpq says where the tunnel cannot: 08006.
@@ -100,6 +105,8 @@ class Round:
                 self.unexpected.append(f"{problem.sqlstate} {problem}")
         except psycopg.Error as problem:
             self.unexpected.append(f"{problem.sqlstate} {problem}")
+        if not opened:
+            yield None
 
     def _count(self) -> None:
         with self._counting:

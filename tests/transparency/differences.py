@@ -27,6 +27,18 @@ KNOWN = (
         lacks="exec_bind_message",
     ),
     Difference(
+        cases=("psycopg/*/sql-prepare", "asyncpg/*/sql-prepare"),
+        why="what a name stands for is looked up before anything is sent, and has no place in PostgreSQL's source",
+        page="or names what there is not",
+        lacks="FetchPreparedStatement",
+    ),
+    Difference(
+        cases=("psycopg/*/sql-cursors", "asyncpg/*/sql-cursors"),
+        why="what a name stands for is looked up before anything is sent, and has no place in PostgreSQL's source",
+        page="or names what there is not",
+        lacks="PerformPortalFetch",
+    ),
+    Difference(
         cases=("psql/statements/many-in-one-with-a-trigger", "psql/transactions/batch-with-a-trigger"),
         why="a trigger's code could change what the statements behind it in the batch mean",
         page=BATCH,

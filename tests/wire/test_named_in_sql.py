@@ -38,6 +38,9 @@ MASKED = """
   - name: everybody reads people
     match: {effects: [read], objects: [public.people]}
     then: allow
+  - name: paths and drafts
+    match: {effects: [session, read], objects: [search_path, "scratch.*"]}
+    then: allow
 masks:
   - columns: [public.people.card]
     with: {last: 4}
@@ -184,3 +187,26 @@ def test_rows_of_a_cursor_and_of_a_prepared_statement_are_masked(parts: Parts) -
             session.execute("ROLLBACK")
             assert _sqlstate(session, "PREPARE upper AS SELECT upper(card) FROM people") == "42501"
             assert _sqlstate(session, "DECLARE u CURSOR WITH HOLD FOR SELECT upper(card) FROM people") == "42501"
+
+
+def test_an_object_that_comes_before_another_in_the_path_does_not_lift_its_mask() -> None:
+    """INV-1, INV-4, THREATS 5: PostgreSQL goes on with the table that it prepared for, whose masks hold."""
+    with running_parts(POLICY + MASKED) as parts, psycopg.connect(parts.owner_dsn, autocommit=True) as owner:
+        owner.execute("CREATE TABLE people (id integer, card text)")
+        owner.execute("CREATE SCHEMA scratch")
+        owner.execute("GRANT SELECT ON people TO hoop_service")
+        owner.execute("GRANT USAGE ON SCHEMA scratch TO hoop_service")
+        owner.execute("INSERT INTO people VALUES (1, '4000123412341234')")
+        with (
+            parts.person("alice").tunnel() as opened,
+            psycopg.connect(opened.dsn, autocommit=True) as session,
+        ):
+            session.execute("SET search_path = scratch, public")
+            session.execute("PREPARE cards AS SELECT card FROM people")
+            read = "SELECT card FROM people WHERE id > %s"
+            assert session.execute(read, (0,), prepare=True).fetchall() == [("****1234",)]
+            owner.execute("CREATE TABLE scratch.people (id integer, card text)")
+            owner.execute("INSERT INTO scratch.people VALUES (2, 'a draft')")
+            owner.execute("GRANT SELECT ON scratch.people TO hoop_service")
+            assert session.execute(read, (0,), prepare=True).fetchall() == [("a draft",)]
+            assert _sqlstate(session, "EXECUTE cards") == "42501"

@@ -15,6 +15,9 @@ from hoopd.recording.codec import micros
 from hoopd.runtime.pipe import SideBand
 from hoopd.runtime.visa import Visa
 
+_JOINED = 4096
+"""Up to this many bytes are kept in one piece: a window of pieces of two bytes would take 25 times its size (INV-9)."""
+
 
 class Traffic:
     """What a stream's sessions share: what waits to be sent, and whether it can still be."""
@@ -78,10 +81,16 @@ class Lane:
 
     def feed(self, data: bytes) -> None:
         """Raises FrameError for data without credit. What comes behind the client's own end is nothing."""
+        if not data:
+            raise frames.FrameError("data without any")
         self._room.fill(len(data))
-        if data and not self._eof:
+        if self._eof:
+            return
+        if self._chunks and len(self._chunks[-1]) + len(data) <= _JOINED:
+            self._chunks[-1] += data
+        else:
             self._chunks.append(data)
-            self._readable.set()
+        self._readable.set()
 
     def feed_eof(self) -> None:
         self._eof = True

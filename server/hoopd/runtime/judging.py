@@ -71,6 +71,8 @@ class Judging:
 
     def _known(self, asked: Judge, catalog: Catalog) -> Verdict:
         """As ``_judge``, or the verdict that was given on the same before."""
+        if asked.types:  # which are no part of what is kept
+            return self._judge(asked, catalog)
         in_force, circumstances = self._policies.current, self._circumstances()
         return self._verdicts.verdict(
             asked.text, asked.state, catalog, in_force, circumstances, lambda: self._judge(asked, catalog)
@@ -78,7 +80,8 @@ class Judging:
 
     def _judge(self, asked: Judge, catalog: Catalog) -> Verdict:
         in_force, circumstances = self._policies.current, self._circumstances()
-        return judge(asked.text, asked.state, catalog, in_force, circumstances, self._redaction_key, asked.named)
+        key, named = self._redaction_key, asked.named
+        return judge(asked.text, asked.state, catalog, in_force, circumstances, key, named, asked.types)
 
     def _circumstances(self) -> Circumstances:
         asking = self._asking

@@ -217,6 +217,18 @@ async def _frames(upstream: Upstream) -> AsyncIterator[Frame]:
             yield frame
 
 
+def check_encoding(encoding: str | None) -> None:
+    """In another encoding the server cuts and folds names elsewhere than the gateway, so that one would be another
+    (INV-1).
+
+    Raises:
+        WireError: the database is not in UTF8.
+    """
+    if encoding != "UTF8":
+        shown = encoding or "an encoding that it does not tell"
+        raise WireError("0A000", f"the database is in {shown}: the gateway reads names and statements in UTF8 only")
+
+
 async def _start(upstream: Upstream, target: Target, parameters: Mapping[str, str]) -> None:
     given = {"user": target.user, "database": target.connection.database, **parameters}
     await upstream.write(startup.make_startup(given, upstream.minor))
@@ -236,6 +248,7 @@ async def _start(upstream: Upstream, target: Target, parameters: Mapping[str, st
             case "N" | "v":  # what version it speaks is checked
                 continue
             case "Z" if signing_in.complete:
+                check_encoding(upstream.parameters.get("server_encoding"))
                 return
             case _:
                 raise WireError("08P01", f"it sent a message of type {frame.kind!r} during start-up")

@@ -78,7 +78,8 @@ def _query(core: Core, frame: Frame) -> None:
 def _parse(core: Core, frame: Frame) -> None:
     parse = frontend.read_parse(frame.body)
     extended.check_name(parse.name)
-    core.ask(Work(frame, extended.decode(parse.sql), core.ticket(), parse=parse))
+    types = names.users_types(parse.oids)
+    core.ask(Work(frame, extended.decode(parse.sql), core.ticket(), parse=parse, types=types))
 
 
 def _bind(core: Core, frame: Frame) -> None:
@@ -104,6 +105,8 @@ def judged(core: Core, event: Judged) -> None:
         extended.judged_execute(core, work)
     elif work.looked_at is not None:
         extended.judged_look(core, work)
+    elif work.prepared is not None and names.moved(work.prepared, event.verdict):
+        extended.bind_anew(core, work)
     else:
         _judged_to_run(core, work)
 

@@ -26,12 +26,14 @@ class ToServer:
 
 @dataclass(slots=True)
 class Judge:
-    """Ask for a verdict on ``text``; the answer is ``Judged`` or ``JudgingFailed``. ``named``: what it may name."""
+    """Ask for a verdict on ``text``; the answer is ``Judged`` or ``JudgingFailed``. ``named``: what it may name;
+    ``types``: oids of users' types that the client gave its parameters."""
 
     ticket: int
     text: str
     state: SessionState
     named: Named = NOTHING_NAMED
+    types: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)

@@ -65,6 +65,8 @@ class Work:
     numbers: tuple[StatementNo, ...] = ()
     request: RequestId | None = None
     cancelled: bool = False
+    types: tuple[int, ...] = ()
+    """Of ``parse``, or of what is bound or looked at: oids of users' types that the client gave its parameters."""
 
 
 @dataclass(slots=True)
@@ -96,6 +98,8 @@ class Core:
     """Code has run that could have made statements and cursors by name."""
     savepoints: list[Savepoint] = field(default_factory=list)
     rolled_back: bool = False
+    code_ran: bool = False
+    """In this transaction: what it put off may run at its end."""
     serials: int = 0
     notice_level: str = "notice"
     """``client_min_messages``, which the gateway's own notices obey. No verdict hangs on it: not part of ``state``."""
@@ -127,7 +131,7 @@ class Core:
         """Ask for the verdict on the client's message."""
         self.work = work
         self.go(Move.judge)
-        self.emit(Judge(work.ticket, work.text, self.state, self.named))
+        self.emit(Judge(work.ticket, work.text, self.state, self.named, work.types))
 
     def ticket(self) -> int:
         self.tickets += 1

@@ -130,6 +130,8 @@ def _send_parse(core: Core, work: Work) -> None:
     if any(s.facts.runs_at_parse for s in statements):
         note_checks(core)
     prepared = Prepared(parse.name, work.text, work.frame.data, tuple(s.facts.kind for s in statements))
+    prepared.types = work.types
+    names.means(prepared, work.verdict)
     prepared.deallocates = next((s.facts.deallocates for s in statements if s.facts.deallocates is not None), None)
     described = _described_before(core, work, prepared) if _as_ever(work) else ExpectDescription(prepared)
     core.expected += [ExpectParse(prepared), described]
@@ -148,7 +150,7 @@ def _as_ever(work: Work) -> bool:
     assert work.parse is not None
     assert work.verdict is not None
     facts = [one.facts for one in work.verdict.statements]
-    if work.parse.name or not work.verdict.plain or work.verdict.decision.outcome is not Outcome.allow:
+    if work.parse.name or work.types or not work.verdict.plain or work.verdict.decision.outcome is not Outcome.allow:
         return False
     return all(one.kind == "select" and not one.by_name and not one.runs_at_parse for one in facts)
 
@@ -180,7 +182,7 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
         refuse_extended(core, _replaced(bind.statement))
         return None
     if prepared.doubtful or not prepared.described:
-        return Work(frame, prepared.sql, core.ticket(), looked_at=prepared)
+        return Work(frame, prepared.sql, core.ticket(), looked_at=prepared, types=prepared.types)
     if len(bind.values) != len(prepared.param_oids):
         wanted = len(prepared.param_oids)
         text = f'bind message supplies {len(bind.values)} parameters, but prepared statement "{bind.statement}" '
@@ -196,7 +198,14 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
     _check_formats(prepared, bind)
     params = params_of(bind, prepared.param_oids)
     return Work(
-        frame, prepared.sql, core.ticket(), bind=bind, prepared=prepared, params=params, param_oids=prepared.param_oids
+        frame,
+        prepared.sql,
+        core.ticket(),
+        bind=bind,
+        prepared=prepared,
+        params=params,
+        param_oids=prepared.param_oids,
+        types=prepared.types,
     )
 
 
@@ -222,10 +231,20 @@ def judged_look(core: Core, work: Work) -> None:
         return
     if prepared.doubtful:
         _parse_anew(core, prepared)
+        names.means(prepared, verdict)
     core.put_back(work.frame)
     core.expected.append(ExpectDescription(prepared))
     core.to_server(frontend.make_describe("S", prepared.name) + frontend.FLUSH)
     core.go(Move.send_parse)
+
+
+def bind_anew(core: Core, work: Work) -> None:
+    """The names of a statement stand for something else by now: the server has to read it again before it is bound."""
+    assert work.prepared is not None
+    work.prepared.doubtful = True
+    core.work = None
+    core.go(Move.pass_on)
+    core.put_back(work.frame)
 
 
 def _unapproved_checks() -> ErrorFields:
@@ -260,7 +279,8 @@ def send_bind(core: Core, work: Work) -> None:
             core.go(Move.drop)
             refuse_extended(core, error("0A000", str(problem), hint="prepare the statement again"))
             return
-        if Effect.opaque in running.judged.facts.effects:
+        facts = running.judged.facts
+        if Effect.opaque in facts.effects or (facts.runs_at_parse and Effect.write in facts.effects):
             note_effects(core, [running.judged.facts])  # code may run while the server plans the statement
     portal = Portal(work.bind.portal, prepared, running, serial=core.next_serial())
     if running is not None:
@@ -317,6 +337,9 @@ def note_effects(core: Core, batch: Sequence[Facts]) -> None:
 def _note_run(core: Core, facts: Facts) -> None:
     if facts.opens is not None:
         core.barrier_ahead = True
+    if any(not use.trusted for use in facts.functions):
+        core.code_ran = True
+        names.doubt_statements(core)
     if facts.barrier:
         core.barrier_ahead = True
         core.read_back_due = True
@@ -381,7 +404,7 @@ def execute(core: Core, frame: Frame) -> None:
     decided = portal.running.judged.decision.policy_version if portal.running is not None else None
     if decided is not None and core.policy_version not in (None, decided):
         assert portal.prepared is not None
-        core.ask(Work(frame, portal.prepared.sql, core.ticket(), execute=portal))
+        core.ask(Work(frame, portal.prepared.sql, core.ticket(), execute=portal, types=portal.prepared.types))
         return
     _send_execute(core, frame, portal)
 
@@ -436,7 +459,7 @@ def describe(core: Core, frame: Frame) -> None:
     if prepared is None:
         refuse_extended(core, _no_statement(asked.name))
         return
-    core.ask(Work(frame, prepared.sql, core.ticket(), looked_at=prepared))
+    core.ask(Work(frame, prepared.sql, core.ticket(), looked_at=prepared, types=prepared.types))
 
 
 def _replaced(name: str) -> ErrorFields:

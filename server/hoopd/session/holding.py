@@ -69,7 +69,7 @@ def settled(core: Core, event: Settled) -> None:
         core.go(Move.approve)
         core.record(_settled(work, event.outcome, event.words, ""))
         work.ticket = core.ticket()
-        core.emit(Judge(work.ticket, work.text, core.state, core.named))
+        core.emit(Judge(work.ticket, work.text, core.state, core.named, work.types))
         return
     core.record(_settled(work, event.outcome, event.words, event.message))
     fields = _refusal_of(work, event)

@@ -179,12 +179,14 @@ def judge(
     circumstances: Circumstances,
     redaction_key: bytes,
     named: Named = NOTHING_NAMED,
+    types: tuple[int, ...] = (),
 ) -> Verdict:
-    """The verdict on ``text`` as this session would run it now. ``named``: what it has by name, and may run by it.
+    """The verdict on ``text`` as this session would run it now. ``named``: what it has by name, and may run by it;
+    ``types``: oids of users' types that its parameters were given.
 
     People are shown, and the record keeps, what is executed by name in front of the text that executes it (INV-5).
     """
-    batch = analyse(text, state, catalog, named)
+    batch = analyse(text, state, catalog, named, types)
     rules = masks_in_force(in_force.policy, circumstances)
     plans = tuple(_silent(facts, plan(facts, rules, catalog)) for facts in batch)
     decisions = evaluate(in_force.policy, in_force.version, batch, circumstances)

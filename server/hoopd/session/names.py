@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 from hoopd.domain.events import StatementOutcome
 from hoopd.pgwire.errors import ErrorFields
 from hoopd.session.core import Core, Savepoint, Work
+from hoopd.session.judgement import Verdict
+from hoopd.session.parameters import type_name
 from hoopd.session.refusal import error
 from hoopd.session.tables import MAX_KEPT_TEXT, MAX_PORTALS, MAX_STATEMENTS, OWN_PREFIX, Portal, Prepared, Running
+from hoopd.sql.catalog import FIRST_USER_OID
 from hoopd.sql.facts import Effect, Facts, PreparedText
-from hoopd.sql.named import Cursor, runs_code
+from hoopd.sql.named import Cursor, meaning, runs_code
 
 MAX_SAVEPOINTS = 1_000
 """Those that are followed: past it a cursor that ROLLBACK TO closed stays in the table, and the server says so."""
@@ -38,7 +41,13 @@ class SessionNames:
         entry = self.core.statements.get(name)
         if entry is None or name == "" or entry.doubtful:
             return None
-        return entry.made_by or PreparedText(name, entry.sql, f"PREPARE {quoted(name)} AS {entry.sql}")
+        if entry.made_by is not None:
+            return entry.made_by
+        given = ", ".join(type_name(oid) for oid in entry.param_oids)
+        shown = f"PREPARE {quoted(name)}{f' ({given})' if given else ''} AS {entry.sql}"
+        return PreparedText(
+            name, entry.sql, shown, types=frozenset(entry.types), meant=entry.meant[0] if entry.meant else None
+        )
 
     def cursor(self, name: str) -> Cursor | None:
         portal = self.core.portals.get(name)
@@ -96,6 +105,7 @@ def _made(core: Core, running: Running) -> None:
         core.statements[made.name] = Prepared(
             made.name, made.sql, b"", facts.kinds, created=True, made_by=made, doubtful=runs_code(facts)
         )
+        core.statements[made.name].meant = (made.meant,) if made.meant is not None else ()
     if facts.opens is not None and len(core.portals) < MAX_PORTALS:
         core.portals[facts.opens.name] = Portal(
             facts.opens.name,
@@ -125,6 +135,7 @@ def _transaction(core: Core, running: Running, tag: str) -> None:
             _rolled_back_to(core, running)
         case "commit" | "rollback":
             core.rolled_back = core.rolled_back or tag == "ROLLBACK"
+            transaction_ended(core, running)
         case _:
             pass
 
@@ -145,15 +156,23 @@ def _rolled_back_to(core: Core, running: Running) -> None:
     del core.savepoints[place + 1 :]
 
 
-def transaction_ended(core: Core) -> None:
-    """Every portal dies with its transaction, but cursors WITH HOLD that were opened in one that was committed."""
+def transaction_ended(core: Core, by: Running | None = None) -> None:
+    """Every portal dies with its transaction, but cursors WITH HOLD that were opened in one that was committed.
+
+    ``by``: the COMMIT or ROLLBACK itself, whose portal is done with it.
+    """
     for portal in list(core.portals.values()):
+        if by is not None and portal.running is by:
+            continue
         if not portal.holds or (core.rolled_back and not portal.outlived):
             forget(core, portal.name, "its portal ended with the transaction")
         elif not portal.outlived:
             portal.outlived = True
             if portal.judged is not None and runs_code(portal.judged.facts):
                 doubt(core)  # its query ran to its end at the commit
+    if core.code_ran:
+        doubt_statements(core)  # triggers that were put off ran at the commit
+        core.code_ran = False
     core.savepoints.clear()
     core.rolled_back = False
 
@@ -166,11 +185,42 @@ def forget(core: Core, name: str, message: str) -> None:
 
 def doubt(core: Core) -> None:
     """Code has run that could close, and make anew, statements and cursors by name (``DO`` with EXECUTE)."""
+    doubt_statements(core)
+    for portal in core.portals.values():
+        portal.doubtful = portal.doubtful or portal.name != ""
+
+
+def doubt_statements(core: Core) -> None:
+    """Likewise of triggers, checks and defaults, which are code of whoever owns the table. Portals of the protocol are
+    left: drivers read from one and write in between, and cannot bind again half way.
+    """
     core.names_doubted = True
     for prepared in core.statements.values():
         prepared.doubtful = prepared.doubtful or prepared.name != ""
     for portal in core.portals.values():
-        portal.doubtful = portal.doubtful or portal.name != ""
+        portal.doubtful = portal.doubtful or portal.declared
+
+
+def users_types(oids: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted({oid for oid in oids if oid >= FIRST_USER_OID}))
+
+
+def means(prepared: Prepared, verdict: Verdict) -> None:
+    """The server reads a statement now, and takes its names as ``verdict`` does."""
+    prepared.meant, prepared.judged = tuple(meaning(one.facts) for one in verdict.statements), verdict
+
+
+def moved(prepared: Prepared, verdict: Verdict) -> bool:
+    """Whether ``verdict`` takes the names of a statement for other things than the server may (``sql.named.meaning``).
+
+    Its path does not matter: what is one path as text may be the same, or another, to the server.
+    """
+    if prepared.judged is verdict or any(one.facts.by_name for one in verdict.statements):
+        return False
+    if tuple(meaning(one.facts) for one in verdict.statements) != prepared.meant:
+        return True
+    prepared.judged = verdict
+    return False
 
 
 def looked_up(core: Core, facts: Facts) -> tuple[Prepared | Portal | None, ...]:

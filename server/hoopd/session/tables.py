@@ -65,6 +65,12 @@ class Prepared:
     doubtful: bool = False
     created: bool = False
     made_by: PreparedText | None = None
+    types: tuple[int, ...] = ()
+    """Oids of users' types that its Parse gave the parameters."""
+    meant: tuple[tuple[object, ...], ...] = ()
+    """What its names stood for when the server read it (``sql.named.meaning``)."""
+    judged: Verdict | None = None
+    """The last verdict that found them to mean the same."""
 
     @property
     def changeable(self) -> bool:

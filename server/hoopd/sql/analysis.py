@@ -7,6 +7,7 @@ The only way into analysis for the rest of the gateway. Pure. Invariants: text t
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 
 from hoopd.domain.statement import SessionState
@@ -34,13 +35,16 @@ DRIVER_FUNCTIONS = frozenset(
 """What drivers ask of the server itself: a SELECT of nothing but these is built in as allowed."""
 
 
-def analyse(text: str, state: SessionState, catalog: Catalog, session: Named = NOTHING_NAMED) -> tuple[Facts, ...]:
+def analyse(
+    text: str, state: SessionState, catalog: Catalog, session: Named = NOTHING_NAMED, types: tuple[int, ...] = ()
+) -> tuple[Facts, ...]:
     """One Facts for each statement of ``text``, () for an empty one; one Facts with ``error`` if it does not parse.
 
-    ``session``: the prepared statements and cursors that it has by name before ``text`` runs.
+    ``session``: the prepared statements and cursors that it has by name before ``text`` runs. ``types``: oids of types
+    that users made and that its client says its parameters have.
     """
     try:
-        return _analyse(text, state, catalog, session)
+        return _analyse(text, state, catalog, session, types)
     except ParseFailure as failure:
         return (_failed(text, failure.error),)
     except RecursionError:
@@ -54,8 +58,10 @@ def _failed(text: str, error: SqlError) -> Facts:
     return Facts(text, "unknown", frozenset({Effect.opaque}), barrier=True, error=error)
 
 
-def _analyse(text: str, state: SessionState, catalog: Catalog, session: Named) -> tuple[Facts, ...]:
-    names, entries = catalog.names(state), Batch(session)
+def _analyse(
+    text: str, state: SessionState, catalog: Catalog, session: Named, types: tuple[int, ...]
+) -> tuple[Facts, ...]:
+    names, entries = catalog.names(state), Batch(session, types)
     statements = parse(text) if len(text) <= _SHALLOW else None
     if statements is not None and not any(one.node_type in _NAMING for one in statements):
         return _batch(text, statements, state, names, entries)
@@ -96,25 +102,45 @@ def _statement(statement: Statement, state: SessionState, names: Names, entries:
         return named.fetched(statement, entries)
     found = Findings()
     executed = named.resolved(statement.node_type, statement.node, entries)
+    _typed(found, names, entries.types)
     if executed.entry is not None:
-        _typed(found, executed.entry)
+        _entered(found, names, executed.entry)
+    if executed.entry is not None and executed.inside is not None:
+        now = named.meaning(_statement(executed.inside, state, names, Batch(NOTHING_NAMED)))
+        if executed.entry.meant is not None and now != executed.entry.meant:
+            found.opaque(ObjectKind.function, None, executed.entry.name, known=False)
+            found.doubts.append(f"the prepared statement {executed.entry.name} may run on other objects than these")
     walk.Walk(names, state, found, _HANDLERS, entries).run(statement.node_type, executed.node)
     calls.judge(found, names)
     answer = answers.follow(statement.node_type, executed.node, found, names)
-    facts = replace(_facts(statement, found, answer), by_name=executed.by_name)
+    facts = replace(_facts(statement, found, answer), by_name=executed.by_name or found.by_name)
     if executed.entry is not None:
         expands = entries.executed(executed.entry)
         facts = replace(facts, executes=(executed.entry.name,), expands=(expands,) if expands else ())
     if statement.node_type == "PrepareStmt":
         arguments = Findings()
         walk.Walk(names, state, arguments, _HANDLERS).run("List", {"items": statement.node.get("argtypes", [])})
-        facts = replace(facts, prepares=named.prepared_text(statement, arguments), barrier=found.runs_at_parse)
+        made = named.prepared_text(
+            statement, arguments, lambda inside: _statement(inside, state, names, Batch(NOTHING_NAMED))
+        )
+        facts = replace(facts, prepares=made, barrier=found.runs_at_parse)
     return facts
 
 
-def _typed(found: Findings, entry: PreparedText) -> None:
+def _typed(found: Findings, names: Names, types: Iterable[int]) -> None:
+    """Types of parameters, by their oids. What reads a value of any but an enum may be code of the database."""
+    for oid in types:
+        one = names.catalog.types_by_oid.get(oid)
+        found.user_types.add(oid)
+        if not expressions.is_enum(names, oid):
+            found.runs_at_parse = found.type_calls = True
+            schema, name = (one.schema, one.name) if one is not None else (None, f"type {oid}")
+            found.opaque(ObjectKind.type, schema, name, known=one is not None)
+
+
+def _entered(found: Findings, names: Names, entry: PreparedText) -> None:
     """The types of a prepared statement's parameters, as they were when it was made."""
-    found.user_types |= entry.types
+    _typed(found, names, entry.types)
     for access in entry.code:
         found.runs_at_parse = found.type_calls = True
         found.opaque(access.kind, access.schema, access.name, known=access.known)

@@ -139,6 +139,8 @@ class PreparedText:
     shown: str
     code: tuple[ObjectAccess, ...] = ()
     types: frozenset[int] = frozenset()
+    meant: tuple[object, ...] | None = None
+    """What its names meant when it was made (``sql.named.meaning``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Findings:
     closes: tuple[str, ...] | None = None
     opens: Opened | None = None
     savepoint: str | None = None
+    by_name: bool = False
     error: SqlError | None = None
     """A name that the server does not have either."""
     copies: Copying | None = None

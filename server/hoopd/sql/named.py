@@ -7,7 +7,7 @@ entries is ``session.names``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -65,7 +65,8 @@ class Batch:
     Nothing is taken from it that does not hold: a statement that fails ends the batch.
     """
 
-    def __init__(self, session: Named) -> None:
+    def __init__(self, session: Named, types: tuple[int, ...] = ()) -> None:
+        self.types = types
         self._session = session
         self._lost = False
         self._statements: dict[str, PreparedText | None] = {}
@@ -122,6 +123,15 @@ class Batch:
         self._cursors.update(dict.fromkeys(facts.closes or ()))
 
 
+def meaning(facts: Facts) -> tuple[object, ...]:
+    """What the names in a statement stand for: equal meanings are the same objects, functions and columns.
+
+    PostgreSQL keeps what it made of a prepared statement until its path or an object in it changes. A new object that
+    comes before one of them in the path is neither, so that what is judged anew may not be what runs.
+    """
+    return facts.accesses, facts.functions, facts.output, facts.inferable, facts.derived, facts.cascades
+
+
 def runs_code(facts: Facts) -> bool:
     """Whether code of the database may run that could give a name another meaning."""
     if facts.prepares is not None:
@@ -132,8 +142,9 @@ def runs_code(facts: Facts) -> bool:
 # PREPARE
 
 
-def prepared_text(statement: Statement, arguments: Findings) -> PreparedText:
-    """What PREPARE makes. ``arguments``: what was found in the types of its parameters, which are fixed from now on.
+def prepared_text(statement: Statement, arguments: Findings, judge: Callable[[Statement], Facts]) -> PreparedText:
+    """What PREPARE makes. ``arguments``: what was found in the types of its parameters, which are fixed from now on;
+    ``judge`` gives the facts of the statement inside.
 
     Raises:
         ParseFailure: the text of the statement inside cannot be told.
@@ -147,7 +158,8 @@ def prepared_text(statement: Statement, arguments: Findings) -> PreparedText:
             (one,) = parse(inner)
             if bare({one.node_type: one.node}) == bare(statement.node["query"]):
                 made = tuple(access for access in arguments.accesses if access.effect is Effect.opaque)
-                return PreparedText(statement.node["name"], inner, statement.sql, made, frozenset(arguments.user_types))
+                types, meant = frozenset(arguments.user_types), meaning(judge(one))
+                return PreparedText(statement.node["name"], inner, statement.sql, made, types, meant)
             break
     raise ParseFailure(SqlError("the gateway cannot read this PREPARE", None, "0A000"))
 
@@ -162,6 +174,7 @@ class Executed:
     node: Node
     entry: PreparedText | None = None
     by_name: bool = False
+    inside: Statement | None = None
 
 
 def resolved(node_type: str, node: Node, named: Batch) -> Executed:
@@ -173,11 +186,11 @@ def resolved(node_type: str, node: Node, named: Batch) -> Executed:
         inner = parse(entry.sql)
         if len(inner) != 1 or inner[0].node_type not in _PREPARABLE:
             return Executed(node, entry, by_name=True)
-        return Executed({**node, "query": {inner[0].node_type: inner[0].node}}, entry, by_name=True)
+        return Executed({**node, "query": {inner[0].node_type: inner[0].node}}, entry, True, inner[0])
     query = node.get("query")
     if node_type in ("ExplainStmt", "CreateTableAsStmt") and isinstance(query, dict) and "ExecuteStmt" in query:
         found = resolved("ExecuteStmt", query["ExecuteStmt"], named)
-        return Executed({**node, "query": {"ExecuteStmt": found.node}}, found.entry, by_name=True)
+        return Executed({**node, "query": {"ExecuteStmt": found.node}}, found.entry, True, found.inside)
     return Executed(node)
 
 
@@ -202,7 +215,7 @@ def fetched(statement: Statement, named: Named) -> Facts:
         error = SqlError(f'cursor "{name}" does not exist', None, "34000")
         return Facts(statement.sql, kind, names_depend=True, error=error, by_name=True)
     if cursor is None:
-        unknown = ObjectAccess(Effect.opaque, ObjectKind.unknown, None, name, known=False)
+        unknown = ObjectAccess(Effect.opaque, ObjectKind.function, None, name, known=False)
         why = f"what the cursor {name} runs is not known"
         return Facts(
             statement.sql,

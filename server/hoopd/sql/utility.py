@@ -109,7 +109,7 @@ def _inside(walk: Walk, query: Node) -> None:
 
 def _execute(walk: Walk, node: Node, scope: Scope) -> None:
     """``query`` is there where the prepared statement is known, and one that can be seen through: see ``named``."""
-    walk.found.names = True
+    walk.found.names = walk.found.by_name = True
     _arguments(walk, node.get("params", []), scope)
     walk.children("ExecuteStmt", node, scope, "query")
     if "query" in node:
@@ -118,7 +118,7 @@ def _execute(walk: Walk, node: Node, scope: Scope) -> None:
         return
     if walk.named.statement(node["name"]) is None and walk.named.certain:
         walk.found.error = named.missing_statement(node["name"])
-    walk.found.opaque(ObjectKind.unknown, None, node["name"], known=False)
+    walk.found.opaque(ObjectKind.function, None, node["name"], known=False)
     walk.found.doubts.append(f"what the prepared statement {node['name']} runs is not known")
 
 

@@ -371,6 +371,7 @@ def _merge_planned(found: Findings, inner: Findings) -> None:
     found.barrier = found.barrier or Effect.opaque in inner.effects
     found.doubts += inner.doubts
     found.error = found.error or inner.error
+    found.by_name = found.by_name or inner.by_name
     if inner.forbidden:
         found.forbid(inner.forbidden)
 

@@ -8,7 +8,7 @@ import pytest
 
 from hoopctl import requests, verification
 from hoopctl.__main__ import main
-from hoopctl.client.tunnel import Signal
+from hoopctl.client.stream import Signal
 from hoopctl.commands.demo import _tell as tell_step
 from hoopctl.commands.requests import _tell as tell_decision
 from hoopctl.demo.story import Step

@@ -143,7 +143,7 @@ async def test_bytes_go_through_as_they_came_and_the_end_is_told() -> None:
         client = here.stream()
         await client.open()
         data = bytes(range(256)) * 256
-        await client.send(*(frames.encode(frames.DATA, 1, each) for each in (b"a", b"", data)))
+        await client.send(*(frames.encode(frames.DATA, 1, each) for each in (b"a", data)))
         await client.send(frames.encode(frames.EOF, 1))
         kind, _, body = await client.next()
         assert (kind, pb.Opened.FromString(body).session) == (frames.OPENED, "s-1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -401,3 +402,14 @@ async def test_a_database_that_takes_nothing_is_not_waited_for() -> None:
         async with asyncio.timeout(20):
             await opened.writer.wait_closed()
         stuck.set()
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_a_database_that_is_not_in_utf8_is_refused(postgres_server: PostgresServer, encoding: str) -> None:
+    """INV-1: it cuts names at 63 bytes of its own, so that two names of the gateway's would be one there."""
+    name = f"in_{encoding.lower()}_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres_server.dsn(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING {encoding} LOCALE 'C' TEMPLATE template0".encode())
+        message = await refused(target_of(postgres_server.dsn(name)))
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    assert f"the database is in {encoding}: the gateway reads names and statements in UTF8 only" in message

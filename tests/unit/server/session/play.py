@@ -59,6 +59,7 @@ class Play:
         self._client, self._server = FrameReader(1 << 26), FrameReader(1 << 26)
         self.ticket = 0
         self.named: Named = NOTHING_NAMED
+        self.types: tuple[int, ...] = ()
         self._take(self.machine.open())
         self.read_back()
         self.server(ready())
@@ -115,7 +116,7 @@ class Play:
     def _take(self, out: list[commands.Command]) -> None:
         for command in out:
             if isinstance(command, commands.Judge):
-                self.named = command.named
+                self.named, self.types = command.named, command.types
             ticket = getattr(command, "ticket", None)
             if ticket is not None and not isinstance(command, commands.Withdraw):
                 self.ticket = ticket

@@ -10,7 +10,9 @@ from hoopd.domain.decision import Outcome
 from hoopd.pgwire import frontend
 from hoopd.session.judgement import Verdict
 from hoopd.session.tables import MAX_STATEMENTS
-from hoopd.sql.facts import Effect, Facts, Opened, PreparedText
+from hoopd.sql.catalog import FIRST_USER_OID
+from hoopd.sql.facts import Effect, Facts, FunctionUse, ObjectAccess, ObjectKind, Opened, PreparedText
+from hoopd.sql.named import meaning
 from tests.unit.server.session.play import (
     BIND_COMPLETE,
     CLOSE_COMPLETE,
@@ -38,7 +40,7 @@ TEXT = PreparedText("p", "select 1", "PREPARE p AS select 1")
 
 def prepare(sql: str = "select 1", name: str = "p") -> Facts:
     text = f"PREPARE {name} AS {sql}"
-    return facts(text, "prepare", prepares=PreparedText(name, sql, text))
+    return facts(text, "prepare", prepares=PreparedText(name, sql, text, meant=meaning(facts(sql))))
 
 
 def declare(name: str = "c", *, holds: bool = False, **more: object) -> Facts:
@@ -334,3 +336,99 @@ def test_in_an_aborted_transaction_no_name_is_missed() -> None:
 
 def _with_sqlstate(found: Verdict, sqlstate: str) -> Verdict:
     return replace(found, decision=replace(found.decision, sqlstate=sqlstate))
+
+
+# What names stand for by then
+
+SHADOWED = verdict(facts("select 1", accesses=(ObjectAccess(Effect.read, ObjectKind.table, "scratch", "t"),)))
+TRIGGER = facts(
+    "insert into t values (1)",
+    "insert",
+    effects=frozenset({Effect.write}),
+    functions=(FunctionUse("public", "audit", "volatile", trusted=False),),
+)
+
+
+def _prepared(play: Play, name: str = "s1") -> None:
+    play.client(parse("select 1", name)).judged(READ).server(PARSE_COMPLETE, parameters(), columns("x"))
+    play.client(SYNC).server(ready("T")).skip()
+
+
+@pytest.mark.parametrize("name", ["s1", ""])
+def test_a_statement_whose_names_mean_something_else_by_now_is_parsed_anew_before_it_is_bound(name: str) -> None:
+    """INV-1, THREATS 5 and 9: PostgreSQL goes on with what it made of it before an object came to shadow another."""
+    with Play() as play:
+        _prepared(play, name)
+        play.client(bind("", name)).judged(SHADOWED)
+        assert play.said() == ["judge select 1", "judge select 1"]
+        play.judged(SHADOWED)
+        assert play.said() == ["server C", f"server P {name} select 1".replace("  ", " "), "server D", "server H"]
+        play.server(CLOSE_COMPLETE, PARSE_COMPLETE, parameters(), columns("x"))
+        assert play.said() == ["judge select 1"]
+        play.judged(SHADOWED)
+        assert play.said()[-1] == f"server B :{name}"
+
+
+def test_prepared_in_sql_it_is_not_bound_then() -> None:
+    with Play() as play:
+        run(play, prepare(), status="I")
+        play.client(bind("", "p")).judged(READ).server(parameters(), columns("x")).judged(SHADOWED).skip()
+        play.client(SYNC).server(failure("42601", "syntax error"), ready()).skip()
+        play.client(bind("", "p"))
+        assert play.said() == ["server P hoopd_refused hoopd refused this statement"]
+
+
+def test_code_of_a_trigger_may_have_given_a_name_to_another_statement() -> None:
+    """INV-1. A portal is left: a driver reads from it and writes in between."""
+    with Play() as play:
+        run(play, prepare())
+        run(play, declare())
+        _prepared(play)
+        play.client(bind("p1", "s1"), SYNC).judged(READ).server(BIND_COMPLETE, ready("T")).skip()
+        run(play, TRIGGER)
+        play.client(query("x"))
+        assert (known(play), play.named.certain) == ((False, False), False)
+        play.judged(READ).server(complete("SELECT 1"), ready("T")).skip()
+        play.client(execute("p1"))
+        assert play.said() == ["server E"]
+
+
+def test_a_trigger_that_was_put_off_runs_at_the_commit() -> None:
+    """INV-1: what was prepared since is in doubt as well."""
+    with Play() as play:
+        run(play, TRIGGER)
+        run(play, prepare())
+        run(play, control("commit"), "COMMIT", "I")
+        assert asked(play) == (False, False)
+
+
+def test_a_commit_that_goes_on_with_another_transaction_ends_the_one_before() -> None:
+    """COMMIT AND CHAIN, and COMMIT; BEGIN in one Query."""
+    with Play() as play:
+        run(play, prepare())
+        run(play, declare("gone"))
+        run(play, declare(holds=True))
+        run(play, control("commit"), "COMMIT", "T")
+        play.client(query("x"))
+        assert (known(play), play.named.cursor("gone")) == ((True, True), None)
+        play.judged(READ).server(complete("SELECT 1"), ready("T")).skip()
+        run(play, control("rollback"), "ROLLBACK", "I")
+        assert asked(play) == (True, True)
+
+
+def test_types_that_a_client_gives_its_parameters_are_judged_with_the_text() -> None:
+    """INV-1: reading a value of a domain runs its checks at Bind."""
+    with Play() as play:
+        oid = FIRST_USER_OID + 1
+        play.client(frontend.make_parse("s1", b"select $1", (oid, 25)))
+        assert play.types == (oid,)
+        play.judged(READ).server(PARSE_COMPLETE, parameters(oid), columns("x")).skip()
+        play.client(bind("", "s1", "a"))
+        assert play.types == (oid,)
+        play.skip()
+        play.judged(READ).client(SYNC).server(BIND_COMPLETE, ready()).skip()
+        play.client(query("x"))
+        made = play.named.statement("s1")
+        assert made is not None
+        assert (made.types, made.shown) == ({oid}, f'PREPARE "s1" (oid {oid}) AS select $1')
+        play.skip()

@@ -215,3 +215,30 @@ def test_no_argument_of_execute_may_change_what_is_executed(text: str) -> None:
     changes = "EXECUTE p(set_config('search_path', 'other', false))"
     assert facts(text.format(changes), entries).forbidden is not None
     assert facts(text.format("EXECUTE p(current_setting('search_path'))"), entries).forbidden is None
+
+
+# What names mean by then
+
+
+def test_an_execute_on_other_objects_than_were_prepared_for_is_opaque(sample: Sample) -> None:
+    """INV-1, THREATS 5: the server may go on with what it made of the statement before the path led elsewhere."""
+    made = analyse("PREPARE p AS SELECT id FROM orders", sample.state, sample.catalog)[0].prepares
+    assert made is not None
+    entries = Entries()
+    entries._statements["p"] = made
+    same = analyse("EXECUTE p", sample.state, sample.catalog, entries)[0]
+    assert Effect.opaque not in same.effects
+    moved = replace(sample.state, search_path="pg_temp, elsewhere")
+    assert Effect.opaque in analyse("EXECUTE p", moved, sample.catalog, entries)[0].effects
+
+
+def test_an_execute_however_deep_hangs_on_its_name() -> None:
+    found = facts("EXPLAIN CREATE TABLE x AS EXECUTE p", Entries("PREPARE p AS SELECT 1"))
+    assert found.by_name
+
+
+def test_types_of_parameters_that_are_not_known_to_be_enums_are_code() -> None:
+    """INV-1"""
+    (found,) = analyse("SELECT $1", STATE, Catalog.builtin(), types=(20_000,))
+    assert Effect.opaque in found.effects
+    assert found.runs_at_parse
