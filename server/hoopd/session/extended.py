@@ -133,7 +133,7 @@ def _send_parse(core: Core, work: Work) -> None:
     prepared.types = work.types
     names.means(prepared, work.verdict)
     prepared.deallocates = next((s.facts.deallocates for s in statements if s.facts.deallocates is not None), None)
-    described = _described_before(core, work, prepared) if _as_ever(work) else ExpectDescription(prepared)
+    described = _described_before(core, work, prepared) if _as_ever(core, work) else ExpectDescription(prepared)
     core.expected += [ExpectParse(prepared), described]
     core.to_server(work.frame.data + frontend.make_describe("S", parse.name))
     core.unsynced = True
@@ -145,12 +145,15 @@ def _send_parse(core: Core, work: Work) -> None:
         core.go(Move.send_parse)
 
 
-def _as_ever(work: Work) -> bool:
-    """Whether what the server says of an unnamed statement hangs on nothing but what its verdict hangs on."""
+def _as_ever(core: Core, work: Work) -> bool:
+    """Whether what the server says of an unnamed statement hangs on nothing but what its verdict hangs on: not where
+    the session has made or changed what the catalog of the verdict does not show, and may change it again."""
     assert work.parse is not None
     assert work.verdict is not None
     facts = [one.facts for one in work.verdict.statements]
-    if work.parse.name or work.types or not work.verdict.plain or work.verdict.decision.outcome is not Outcome.allow:
+    if work.types or core.state.catalog_changed or core.state.temporary_objects:
+        return False
+    if work.parse.name or not work.verdict.plain or work.verdict.decision.outcome is not Outcome.allow:
         return False
     return all(one.kind == "select" and not one.by_name and not one.runs_at_parse for one in facts)
 

@@ -458,6 +458,24 @@ def test_under_another_verdict_the_description_is_waited_for(found: Verdict) -> 
         assert play.machine.phase is Phase.describing
 
 
+@pytest.mark.parametrize("effect", [Effect.ddl, Effect.opaque])
+def test_a_text_is_described_each_time_where_the_session_has_changed_what_the_catalog_shows(effect: Effect) -> None:
+    """INV-8: in one transaction SELECT, ALTER TABLE ADD COLUMN and the same SELECT have one verdict, and the server
+    describes them otherwise."""
+    change = verdict(facts("alter table t", "alter_table", effects=frozenset({effect})))
+    with Play() as play:
+        prepared_once(play).client(query("alter table t")).judged(change)
+        play.server(complete("ALTER TABLE"), ready("T")).skip()
+        if effect is Effect.opaque:
+            play.read_back().server(ready("T")).skip()
+        play.client(*AGAIN).judged(SELECT)
+        assert play.said()[-3:] == ["server P select $1", "server D", "server H"]
+        play.server(PARSE_COMPLETE, parameters(25), columns("x", "y")).judged(SELECT)
+        assert play.said()[-3:] == ["server B :", "server E", "server S"]
+        play.server(BIND_COMPLETE, row("a", "b"), complete("SELECT 1"), ready("T"))
+        assert "client D ['a', 'b']" in play.said()
+
+
 def test_a_named_statement_is_described_each_time() -> None:
     with Play() as play:
         for number in range(2):
