@@ -239,7 +239,7 @@ CATALOGS = _steps(
     "select table_name, table_type from information_schema.tables where table_schema = 'public' order by 1",
     "select column_name, data_type, is_nullable, column_default from information_schema.columns "
     "where table_name = 'people' and table_schema = 'public' order by ordinal_position",
-    "select oid::regclass, relkind from pg_class where relnamespace = 'public'::regnamespace order by 1",
+    "select oid::regclass::text, relkind from pg_class where relnamespace = 'public'::regnamespace order by 1",
     "select typname, typtype, typlen from pg_type where typnamespace = 'public'::regnamespace order by 1",
     "select conname, pg_get_constraintdef(oid) from pg_constraint where conrelid = 'people'::regclass order by 1",
     "select pg_get_viewdef('happy_people'::regclass), pg_get_indexdef('visits_by_note'::regclass)",

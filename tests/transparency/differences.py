@@ -27,15 +27,15 @@ KNOWN = (
         lacks="exec_bind_message",
     ),
     Difference(
-        cases=("psycopg/*/sql-prepare", "asyncpg/*/sql-prepare"),
-        why="what a name stands for is looked up before anything is sent, and has no place in PostgreSQL's source",
-        page="or names what there is not",
+        cases=("psycopg/*/sql-prepare", "asyncpg/*/sql-prepare", "node-*/*/sql-prepare", "jdbc/*/sql-prepare"),
+        why="the gateway has to know what an EXECUTE runs before it sends it, and has no place in PostgreSQL's source",
+        page="an EXECUTE or FETCH of a name that there is not",
         lacks="FetchPreparedStatement",
     ),
     Difference(
-        cases=("psycopg/*/sql-cursors", "asyncpg/*/sql-cursors"),
-        why="what a name stands for is looked up before anything is sent, and has no place in PostgreSQL's source",
-        page="or names what there is not",
+        cases=("psycopg/*/sql-cursors", "asyncpg/*/sql-cursors", "node-*/*/sql-cursors", "jdbc/*/sql-cursors"),
+        why="the gateway has to know what a FETCH reads before it sends it, and has no place in PostgreSQL's source",
+        page="an EXECUTE or FETCH of a name that there is not",
         lacks="PerformPortalFetch",
     ),
     Difference(
@@ -45,10 +45,16 @@ KNOWN = (
         answer=f"ERROR:  INSERT can change what the statements after it mean: {BATCH}",
     ),
     Difference(
-        cases=("psycopg/*/pinned", "asyncpg/*/pinned", "node-*/*/pinned", "jdbc/*/pinned"),
+        cases=("psycopg/*/pinned", "asyncpg/[!e]*/pinned", "node-*/*/pinned", "jdbc/*/pinned"),
         why="the gateway sets at start-up what decides how the server reads statements",
         page="`pg_settings` says that the client has set them",
         answer="standard_conforming_strings",
+    ),
+    Difference(
+        cases=("asyncpg/execute/pinned",),
+        why="as above; it shows how many there are",
+        page="`pg_settings` says that the client has set them",
+        answer="SELECT 2",
     ),
     Difference(
         cases=("*/startup/search-path",),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -59,6 +60,14 @@ def on(driver: str, work: Work) -> Case:
     return case
 
 
+@contextlib.contextmanager
+def of_unknown_types() -> Iterator[None]:
+    """SQLAlchemy warns of columns whose types it has no class for; what it makes of them is compared."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Did not recognize type", sa.exc.SAWarning)
+        yield
+
+
 def reflection(connection: sa.Connection, told: Transcript) -> None:
     inspector: Any = sa.inspect(connection)
     told += [str(inspector.default_schema_name), str(inspector.get_schema_names())]
@@ -70,8 +79,7 @@ def reflection(connection: sa.Connection, told: Transcript) -> None:
         if schema == "pg_catalog":
             continue
         for what in MULTI:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", sa.exc.SAWarning)  # of types that it has no class for
+            with of_unknown_types():
                 found = getattr(inspector, f"get_multi_{what}")(schema, kind=sa.engine.reflection.ObjectKind.ANY)
             told += [f"{what} {name}: {found[name]}" for name in sorted(found, key=str)]
         told += [str(inspector.get_view_definition(name, schema)) for name in inspector.get_view_names(schema)]
@@ -80,8 +88,7 @@ def reflection(connection: sa.Connection, told: Transcript) -> None:
 
 def metadata(connection: sa.Connection, told: Transcript) -> None:
     found = sa.MetaData()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Did not recognize type", sa.exc.SAWarning)
+    with of_unknown_types():
         found.reflect(connection, views=True)
     for table in found.sorted_tables:
         parts = [*table.columns, *table.constraints, *table.indexes]
