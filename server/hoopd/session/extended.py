@@ -184,6 +184,10 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
     if prepared.doubtful and prepared.made_by is not None:
         refuse_extended(core, _replaced(bind.statement))
         return None
+    if prepared.altered:
+        prepared.altered = False
+        refuse_extended(core, error("0A000", "cached plan must not change result type"))  # PostgreSQL's own words
+        return None
     if prepared.doubtful or not prepared.described:
         return Work(frame, prepared.sql, core.ticket(), looked_at=prepared, types=prepared.types)
     if len(bind.values) != len(prepared.param_oids):

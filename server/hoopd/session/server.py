@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from hoopd.domain.events import StatementOutcome
 from hoopd.pgwire import backend
+from hoopd.pgwire.backend import Field
 from hoopd.pgwire.errors import ErrorFields, WireError, parse_error
 from hoopd.pgwire.framing import Frame, Rows
 from hoopd.session import bounding, client, copying, holding, names, readback, values
@@ -341,6 +342,7 @@ def _parsed_anew(core: Core, head: ExpectParsedAnew, frame: Frame) -> bool:
 def _description(core: Core, head: ExpectDescription, frame: Frame) -> bool:
     if head.assumed:
         return _described_again(core, head, frame)
+    before = head.prepared.fields
     match frame.kind:
         case "t":
             head.prepared.param_oids = backend.read_parameter_description(frame.body)
@@ -351,12 +353,18 @@ def _description(core: Core, head: ExpectDescription, frame: Frame) -> bool:
             head.prepared.fields = ()
         case _:
             return False
+    if before is not None and not head.prepared.changeable:
+        head.prepared.altered = _shape(before) != _shape(head.prepared.fields)
     head.prepared.described = True
     if head.learn is not None:
         _learn(core, *head.learn, head.prepared)
     core.expected.popleft()
     core.go(Move.described)
     return True
+
+
+def _shape(fields: tuple[Field, ...] | None) -> list[tuple[str, int, int]]:
+    return [(one.name, one.type_oid, one.type_modifier) for one in fields or ()]
 
 
 def _described_again(core: Core, head: ExpectDescription, frame: Frame) -> bool:

@@ -69,6 +69,8 @@ class Prepared:
     """Oids of users' types that its Parse gave the parameters."""
     meant: tuple[tuple[object, ...], ...] = ()
     """What its names stood for when the server read it (``sql.named.meaning``)."""
+    altered: bool = False
+    """Parsed anew, it answers with other columns than its client was told of."""
     judged: Verdict | None = None
     """The last verdict that found them to mean the same."""
 

@@ -124,12 +124,14 @@ class Batch:
 
 
 def meaning(facts: Facts) -> tuple[object, ...]:
-    """What the names in a statement stand for: equal meanings are the same objects, functions and columns.
+    """What the names in a statement stand for: equal meanings are the same objects and functions.
 
     PostgreSQL keeps what it made of a prepared statement until its path or an object in it changes. A new object that
-    comes before one of them in the path is neither, so that what is judged anew may not be what runs.
+    comes before one of them in the path is neither, so that what is judged anew may not be what runs. Columns are no
+    part of it: where those change, so has the object.
     """
-    return facts.accesses, facts.functions, facts.output, facts.inferable, facts.derived, facts.cascades
+    objects = frozenset((one.effect, one.kind, one.schema, one.name) for one in (*facts.accesses, *facts.cascades))
+    return objects, frozenset(facts.functions)
 
 
 def runs_code(facts: Facts) -> bool:

@@ -432,3 +432,15 @@ def test_types_that_a_client_gives_its_parameters_are_judged_with_the_text() -> 
         assert made is not None
         assert (made.types, made.shown) == ({oid}, f'PREPARE "s1" (oid {oid}) AS select $1')
         play.skip()
+
+
+def test_a_statement_that_was_parsed_anew_and_gives_other_columns_is_refused_once_as_postgresql_refuses_it() -> None:
+    """INV-8: drivers know these words, and prepare again."""
+    with Play() as play:
+        _prepared(play)
+        play.client(bind("", "s1"), SYNC).judged(SHADOWED).judged(SHADOWED)
+        play.server(CLOSE_COMPLETE, PARSE_COMPLETE, parameters(), columns("x", "y")).skip()
+        play.server(failure("42601", "syntax error"), ready())
+        assert play.said() == ["client E 0A000 cached plan must not change result type", "client Z I"]
+        play.client(bind("", "s1"))
+        assert play.said() == ["judge select 1"]
