@@ -22,6 +22,7 @@ def main() -> int:
     with both_sides() as sides, node_clients.modules() as (packages, why):
         for suite in (*every(), *node_clients.suites(packages, why), jdbc.suite()):
             print(f"{suite.name} …", file=sys.stderr, flush=True)
+            sides.empty()
             outcomes.append(compare(suite, sides, KNOWN))
     print(HEAD)
     for outcome in outcomes:

@@ -32,6 +32,7 @@ RULES = (
         r"\b(Time|latency average|(?:initial|average) connection time|tps)(:| =) [\d.]+.*",
         r"\1\2 <time>",
     ),
+    _rule("what a database takes hangs on what was done to it before", r"\b\d+ kB\b", "<size>"),
     _rule("pg_dump guards its text with a random key", r"^\\(un)?restrict \w+$", r"\\\1restrict <key>"),
     _rule("a temporary schema has the number of its server process", r"\bpg_(toast_)?temp_\d+ *", r"pg_\1temp_<n> "),
     _rule("what \\conninfo says of the connection itself", r"\b(Server Port|Backend PID) +\| \d+", r"\1 | <number>"),

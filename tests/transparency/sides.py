@@ -78,6 +78,12 @@ class Sides:
     def __iter__(self) -> Iterator[Side]:
         return iter((self.direct, self.tunnel))
 
+    def empty(self) -> None:
+        """Take away the rows that the client before may have left."""
+        for side in self:
+            with psycopg.connect(side.owner_dsn, autocommit=True) as connection:
+                connection.execute("DELETE FROM scratch")
+
 
 @contextlib.contextmanager
 def both_sides() -> Iterator[Sides]:

@@ -33,6 +33,7 @@ def made(direct: list[str], tunnel: list[str]) -> Suite:
 def test_a_client_sees_the_same(sides: Sides, suite: Suite) -> None:
     if suite.lacking is not None:
         pytest.skip(suite.lacking)
+    sides.empty()
     outcome = compare(suite, sides, KNOWN)
     assert not outcome.failures, "\n\n".join(f"{name}\n{shown}" for name, shown in outcome.failures.items())
     assert outcome.collected["direct"] == outcome.collected["tunnel"] == len(outcome.same) + len(outcome.listed)
