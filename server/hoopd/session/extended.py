@@ -14,7 +14,6 @@ from hoopd.domain.decision import Outcome
 from hoopd.domain.events import StatementOutcome, StatementPrepared
 from hoopd.domain.limits import least
 from hoopd.pgwire import frontend
-from hoopd.pgwire.backend import Field
 from hoopd.pgwire.errors import ErrorFields, WireError
 from hoopd.pgwire.framing import Frame
 from hoopd.session import bounding, limits, names
@@ -22,7 +21,7 @@ from hoopd.session.core import Core, Work
 from hoopd.session.parameters import params_of
 from hoopd.session.readback import NOTICES
 from hoopd.session.refusal import denial, error, refuse_extended, refuse_work
-from hoopd.session.results import UnplannedResult
+from hoopd.session.results import UnplannedResult, formatted
 from hoopd.session.state import Move
 from hoopd.session.tables import (
     MAX_DESCRIBED_BYTES,
@@ -132,7 +131,6 @@ def _send_parse(core: Core, work: Work) -> None:
     prepared = Prepared(parse.name, work.text, work.frame.data, tuple(s.facts.kind for s in statements))
     prepared.types = work.types
     names.means(prepared, work.verdict)
-    prepared.deallocates = next((s.facts.deallocates for s in statements if s.facts.deallocates is not None), None)
     described = _described_before(core, work, prepared) if _as_ever(core, work) else ExpectDescription(prepared)
     core.expected += [ExpectParse(prepared), described]
     core.to_server(work.frame.data + frontend.make_describe("S", parse.name))
@@ -160,7 +158,7 @@ def _as_ever(core: Core, work: Work) -> bool:
 
 def _described_before(core: Core, work: Work, prepared: Prepared) -> ExpectDescription:
     """Drivers parse the same text again and again. Its description is known where the verdict is the very same, which
-    is that of the same text, settings and catalog: then a Bind need not wait for it, and it is compared when it comes,
+    is that of the same text, settings and catalog: then a Bind need not wait for it, and it is set right when it comes,
     before any row. Of unnamed statements only: if this Parse fails, there is none, as there is none in the server."""
     assert work.verdict is not None
     body = work.frame.body
@@ -279,7 +277,7 @@ def send_bind(core: Core, work: Work) -> None:
     if work.verdict.statements:
         running = core.start(work.numbers[0], work.verdict.statements[0], work.request)
         try:
-            running.relay.describe(_formatted(prepared, work.bind))
+            running.relay.describe(formatted(prepared.fields or (), work.bind.result_formats))
         except UnplannedResult as problem:
             core.finish(running, StatementOutcome.denied, sqlstate="0A000", message=str(problem))
             core.work = None
@@ -289,7 +287,9 @@ def send_bind(core: Core, work: Work) -> None:
         facts = running.judged.facts
         if Effect.opaque in facts.effects or (facts.runs_at_parse and Effect.write in facts.effects):
             note_effects(core, [running.judged.facts])  # code may run while the server plans the statement
-    portal = Portal(work.bind.portal, prepared, running, serial=core.next_serial())
+    portal = Portal(
+        work.bind.portal, prepared, running, serial=core.next_serial(), formats=tuple(work.bind.result_formats)
+    )
     if running is not None:
         portal.judged, portal.looked_up = running.judged, names.looked_up(core, running.judged.facts)
     prepared.described = not prepared.changeable
@@ -314,12 +314,6 @@ def _check_formats(prepared: Prepared, bind: frontend.Bind) -> None:
     sent, columns = len(bind.result_formats), len(prepared.fields or ())
     if sent > 1 and sent != columns:
         raise WireError("08P01", f"bind message has {sent} result formats but query has {columns} columns")
-
-
-def _formatted(prepared: Prepared, bind: frontend.Bind) -> tuple[Field, ...]:
-    fields = prepared.fields or ()
-    formats = [bind.result_format(index) for index in range(len(fields))]
-    return tuple(f if f.format == code else replace(f, format=code) for f, code in zip(fields, formats, strict=True))
 
 
 def _replace_unnamed(core: Core, portal: Portal) -> None:

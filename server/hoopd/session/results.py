@@ -6,13 +6,15 @@ planned is refused whole: :class:`UnplannedResult` ends the session before a byt
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from hoopd.masking.plan import MaskPlan
 from hoopd.masking.text import cells_as_text
 from hoopd.masking.values import MaskContext, mask_value
 from hoopd.pgwire.backend import Field, make_data_row, read_data_row
 from hoopd.pgwire.framing import Frame, Rows
+from hoopd.pgwire.frontend import format_of
 
 KEPT_ROWS = 1_000
 KEPT_BYTES = 256 * 1024
@@ -20,6 +22,12 @@ CHUNK_ROWS = 100
 _TEXT = 25
 ROWS_BUT_NO_COLUMNS = frozenset({"explain", "show"})
 """Kinds whose rows are made by the server itself, and hold no column's values."""
+
+
+def formatted(fields: Sequence[Field], formats: Sequence[int]) -> tuple[Field, ...]:
+    """The columns of a statement in the formats that a Bind asked for: none, one for all, or one for each."""
+    codes = [format_of(formats, index) for index in range(len(fields))]
+    return tuple(f if f.format == code else replace(f, format=code) for f, code in zip(fields, codes, strict=True))
 
 
 class UnplannedResult(Exception):

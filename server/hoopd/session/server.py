@@ -16,7 +16,7 @@ from hoopd.session import bounding, client, copying, holding, names, readback, v
 from hoopd.session.commands import CatalogChanged
 from hoopd.session.core import Core
 from hoopd.session.judgement import Verdict
-from hoopd.session.results import UnplannedResult
+from hoopd.session.results import UnplannedResult, formatted
 from hoopd.session.state import Move, Phase
 from hoopd.session.tables import (
     MAX_DESCRIPTIONS,
@@ -368,23 +368,40 @@ def _shape(fields: tuple[Field, ...] | None) -> list[tuple[str, int, int]]:
 
 
 def _described_again(core: Core, head: ExpectDescription, frame: Frame) -> bool:
-    """It has been taken for granted, and a Bind has gone out: nothing of another answer is passed on."""
+    """It has been taken for granted, and a Bind may have gone out. Another session can have altered a table within the
+    moment that a plain read may lag; then what is to come is taken as it is described now, before any row of it.
+    """
     prepared = head.prepared
     match frame.kind:
         case "t":
-            same = backend.read_parameter_description(frame.body) == prepared.param_oids
+            oids = backend.read_parameter_description(frame.body)
+            if oids != prepared.param_oids:
+                core.descriptions.clear()
+                prepared.param_oids = oids
+            return True
         case "T":
-            same = backend.read_row_description(frame.body) == prepared.fields
+            fields = backend.read_row_description(frame.body)
         case "n":
-            same = prepared.fields == ()
+            fields = ()
         case _:
             return False
-    if frame.kind != "t":
-        core.expected.popleft()
-    if not same:
-        text = "the database describes a statement otherwise than a moment ago: connect again"
-        core.end("gateway", text, sqlstate="0A000")
+    core.expected.popleft()
+    if fields != prepared.fields:
+        core.descriptions.clear()
+        prepared.fields = fields
+        _describe_bound(core, prepared)
     return True
+
+
+def _describe_bound(core: Core, prepared: Prepared) -> None:
+    bound = [one.portal for one in core.expected if isinstance(one, ExpectBind) and one.portal.prepared is prepared]
+    for portal in bound:
+        running = portal.running
+        if running is None:
+            continue
+        if running.judged.plan.in_force:
+            raise UnplannedResult("the database describes a statement otherwise than its masks were planned for")
+        running.relay.describe(formatted(prepared.fields or (), portal.formats))
 
 
 def _learn(core: Core, body: bytes, verdict: Verdict, prepared: Prepared) -> None:

@@ -58,7 +58,6 @@ class Prepared:
     sql: str
     parse: bytes
     kinds: tuple[str, ...]
-    deallocates: tuple[str, ...] | None = None
     param_oids: tuple[int, ...] = ()
     fields: tuple[Field, ...] | None = None
     described: bool = False
@@ -126,6 +125,8 @@ class Portal:
     doubtful: bool = False
     created: bool = False
     serial: int = 0
+    formats: tuple[int, ...] = ()
+    """Of its columns, as the Bind gave them."""
     judged: JudgedStatement | None = None
     looked_up: tuple[Prepared | Portal | None, ...] = ()
     declared: bool = False
@@ -191,7 +192,7 @@ class ExpectDescription:
     """The gateway's own Describe of a statement: the client sees none of it.
 
     ``learn``: what it says holds as well for the same Parse later, as long as that has the very same verdict.
-    ``assumed``: the statement has the description that was learned, and this has to say the same.
+    ``assumed``: the statement has the description that was learned, and this says whether it still does.
     """
 
     prepared: Prepared

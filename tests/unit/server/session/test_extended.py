@@ -400,25 +400,48 @@ def test_a_text_that_was_described_under_the_same_verdict_is_bound_without_waiti
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("other", "cells"),
     [
-        (parameters(23), columns("x")),
-        (parameters(), columns("x")),
-        (parameters(25), columns("y")),
-        (parameters(25), columns("x", "y")),
-        (parameters(25), NO_DATA),
+        ((parameters(23), columns("x")), ("a",)),
+        ((parameters(25), columns("y")), ("a",)),
+        ((parameters(25), columns("x", type_oid=23)), ("7",)),
+        ((parameters(25), columns("x", "y")), ("a", "b")),
     ],
 )
-def test_a_description_that_is_another_by_now_ends_the_session_before_any_row(other: tuple[bytes, bytes]) -> None:
-    """INV-2, INV-4: the Bind went out on it; nothing that came of it is passed on."""
+def test_a_description_that_is_another_by_now_holds_for_the_rows_that_come(
+    other: tuple[bytes, bytes], cells: tuple[str, ...]
+) -> None:
+    """INV-8: another session has altered the table within the moment that a plain read may lag."""
     with Play() as play:
         prepared_once(play).client(*AGAIN).judged(SELECT).judged(SELECT).skip()
-        play.server(PARSE_COMPLETE, *other, BIND_COMPLETE, row("a"), complete("SELECT 1"), ready())
+        play.server(PARSE_COMPLETE, *other, BIND_COMPLETE, row(*cells), complete("SELECT 1"), ready())
         said = play.said()
-        assert said[:2] == [
-            "client 1",
-            "client E 0A000 the database describes a statement otherwise than a moment ago: connect again",
-        ]
+        assert said[:3] == ["client 1", "client 2", f"client D {list(cells)}"]
+        assert said[-1] == "client Z I"
+        play.client(*AGAIN).judged(SELECT)
+        assert play.said()[-1] == "server H", "what was learnt is forgotten"
+
+
+@pytest.mark.parametrize(
+    "other", [(parameters(25), columns("x", "y")), (parameters(25), NO_DATA)], ids=["columns", "no rows"]
+)
+def test_rows_of_another_shape_than_is_described_by_then_end_the_session(other: tuple[bytes, bytes]) -> None:
+    """INV-2"""
+    with Play() as play:
+        prepared_once(play).client(*AGAIN).judged(SELECT).judged(SELECT).skip()
+        play.server(PARSE_COMPLETE, *other, BIND_COMPLETE, row("a"))
+        said = play.said()
+        assert said[-1] == "end gateway"
+        assert not any(line.startswith("client D") for line in said)
+
+
+def test_another_description_under_masks_that_came_in_between_ends_the_session_before_any_row() -> None:
+    """INV-4: the Bind went out on a plan for other columns."""
+    masked = verdict(facts("select $1"), plan=MaskPlan(Outcome.allow, columns=(None,), in_force=True))
+    with Play() as play:
+        prepared_once(play).client(*AGAIN).judged(SELECT).judged(masked).skip()
+        play.server(PARSE_COMPLETE, parameters(25), columns("y"), BIND_COMPLETE, row("a"))
+        said = play.said()
         assert said[-1] == "end gateway"
         assert not any(line.startswith("client D") for line in said)
 
