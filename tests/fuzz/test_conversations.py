@@ -74,8 +74,8 @@ def test_a_finding_is_made_small(choose: random.Random) -> None:
 
 def test_limits_that_are_met_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """INV-9, THREATS 23: tables of two statements and one portal, in conversations that would have more."""
+    monkeypatch.setattr(names, "MAX_STATEMENTS", 2)
     for module in (extended, names):
-        monkeypatch.setattr(module, "MAX_STATEMENTS", 2)
         monkeypatch.setattr(module, "MAX_PORTALS", 1)
     most: Counter[str] = Counter()
     for seed in range(2_000):

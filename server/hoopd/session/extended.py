@@ -29,7 +29,6 @@ from hoopd.session.tables import (
     MAX_NAME_BYTES,
     MAX_PARAMETER_BYTES,
     MAX_PORTALS,
-    MAX_STATEMENTS,
     OWN_PREFIX,
     ExpectBind,
     ExpectClose,
@@ -84,16 +83,11 @@ def judged_parse(core: Core, work: Work) -> None:
     assert work.parse is not None
     assert work.verdict is not None
     decision = work.verdict.decision
-    if len(core.statements) >= MAX_STATEMENTS and work.parse.name not in core.statements:
+    full = names.statements_full(core, [work.text], replaced=work.parse.name)
+    if full is not None:
         core.work = None
         core.go(Move.drop)
-        refuse_extended(core, error("54000", f"a session may hold {MAX_STATEMENTS} prepared statements at most"))
-        return
-    if len(work.text) + sum(len(one.sql) for one in core.statements.values()) > MAX_KEPT_TEXT:
-        core.work = None
-        core.go(Move.drop)
-        text = f"the texts of a session's prepared statements have {MAX_KEPT_TEXT} characters at most"
-        refuse_extended(core, error("54000", text, hint="DEALLOCATE those that are not used any more"))
+        refuse_extended(core, full)
         return
     if decision.outcome is Outcome.deny:
         _deny_parse(core, work)

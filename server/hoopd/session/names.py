@@ -6,7 +6,7 @@ CommandComplete has been seen. A name that code could have given another meaning
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from hoopd.domain.events import StatementOutcome
@@ -73,12 +73,16 @@ def room(core: Core, work: Work) -> ErrorFields | None:
     made = [one.name for one in prepared] + [one.name for one in opened]
     if any(name.startswith(OWN_PREFIX) for name in made):
         return error("42602", f'names that begin with "{OWN_PREFIX}" are the gateway\'s own: choose another')
-    if prepared and len(core.statements) + len(prepared) > MAX_STATEMENTS:
-        return error("54000", f"a session may hold {MAX_STATEMENTS} prepared statements at most")
     if opened and len(core.portals) + len(opened) > MAX_PORTALS:
         return error("54000", f"a session may hold {MAX_PORTALS} portals at most")
-    texts = sum(len(one.sql) for one in prepared) + sum(len(one.sql) for one in core.statements.values())
-    if prepared and texts > MAX_KEPT_TEXT:
+    return statements_full(core, [one.sql for one in prepared]) if prepared else None
+
+
+def statements_full(core: Core, texts: Sequence[str], replaced: str | None = None) -> ErrorFields | None:
+    """Why ``texts`` cannot be prepared beside what is, or None. ``replaced``: the name that one of them is to have."""
+    if len(core.statements) + len(texts) - (replaced in core.statements) > MAX_STATEMENTS:
+        return error("54000", f"a session may hold {MAX_STATEMENTS} prepared statements at most")
+    if sum(map(len, texts)) + sum(len(one.sql) for one in core.statements.values()) > MAX_KEPT_TEXT:
         text = f"the texts of a session's prepared statements have {MAX_KEPT_TEXT} characters at most"
         return error("54000", text, hint="DEALLOCATE those that are not used any more")
     return None
@@ -103,9 +107,15 @@ def _made(core: Core, running: Running) -> None:
     if facts.prepares is not None and len(core.statements) < MAX_STATEMENTS:
         made = facts.prepares
         core.statements[made.name] = Prepared(
-            made.name, made.sql, b"", facts.kinds, created=True, made_by=made, doubtful=runs_code(facts)
+            made.name,
+            made.sql,
+            b"",
+            facts.kinds,
+            created=True,
+            made_by=made,
+            doubtful=runs_code(facts),
+            meant=(made.meant,) if made.meant is not None else (),
         )
-        core.statements[made.name].meant = (made.meant,) if made.meant is not None else ()
     if facts.opens is not None and len(core.portals) < MAX_PORTALS:
         core.portals[facts.opens.name] = Portal(
             facts.opens.name,

@@ -107,7 +107,7 @@ def _statement(statement: Statement, state: SessionState, names: Names, entries:
         _entered(found, names, executed.entry)
     if executed.entry is not None and executed.inside is not None:
         now = named.meaning(_statement(executed.inside, state, names, Batch(NOTHING_NAMED)))
-        if executed.entry.meant is not None and now != executed.entry.meant:
+        if now != executed.entry.meant:
             found.opaque(ObjectKind.function, None, executed.entry.name, known=False)
             found.doubts.append(f"the prepared statement {executed.entry.name} may run on other objects than these")
     walk.Walk(names, state, found, _HANDLERS, entries).run(statement.node_type, executed.node)

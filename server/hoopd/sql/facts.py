@@ -140,7 +140,7 @@ class PreparedText:
     code: tuple[ObjectAccess, ...] = ()
     types: frozenset[int] = frozenset()
     meant: tuple[object, ...] | None = None
-    """What its names meant when it was made (``sql.named.meaning``)."""
+    """What its names meant when the server read it (``sql.named.meaning``). None is equal to no meaning (INV-2)."""
 
 
 @dataclass(frozen=True, slots=True)

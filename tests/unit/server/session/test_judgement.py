@@ -12,6 +12,7 @@ from hoopd.domain.principal import Principal
 from hoopd.policy.loading import load
 from hoopd.policy.matching import Circumstances
 from hoopd.session.judgement import PolicyInForce, Verdict, judge
+from hoopd.sql.analysis import analyse
 from hoopd.sql.catalog import Catalog, Column, Relation
 from hoopd.sql.facts import PreparedText
 from hoopd.sql.named import NOTHING_NAMED, Cursor, Named
@@ -176,8 +177,10 @@ class Open:
         self._prepared = prepared
 
     def statement(self, name: str) -> PreparedText | None:
-        shown = f"PREPARE {name} AS {self._prepared}"
-        return PreparedText(name, self._prepared, shown) if name == "p" and self._prepared else None
+        if name != "p" or not self._prepared:
+            return None
+        (made,) = analyse(f"PREPARE {name} AS {self._prepared}", STATE, CATALOG)
+        return made.prepares
 
     def cursor(self, name: str) -> Cursor | None:
         if name != "c" or self._made is None:

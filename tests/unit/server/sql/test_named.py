@@ -128,18 +128,19 @@ def test_what_the_protocol_prepared_and_sql_cannot_is_opaque() -> None:
         assert Effect.opaque in facts(f"EXECUTE {name}", entries).effects
 
 
-def test_types_of_parameters_stay_what_they_were_when_it_was_prepared(sample: Sample) -> None:
+def test_types_of_parameters_stay_what_they_were_when_it_was_prepared() -> None:
     """A path that is set later does not make a checked type a plain one (THREATS 8)."""
     domain = "CREATE_TEST_DOMAIN"
-    made = PreparedText("p", "SELECT $1", f"PREPARE p({domain}) AS SELECT $1")
     declared = facts(f"PREPARE p({domain}) AS SELECT $1")
     assert declared.prepares is not None
     assert {access.name for access in declared.prepares.code} == {domain.lower()}
     entries = Entries()
-    entries._statements["p"] = replace(made, code=declared.prepares.code)
+    entries._statements["p"] = declared.prepares
     assert Effect.opaque in facts("EXECUTE p('x')", entries).effects
-    entries._statements["p"] = made
+    entries._statements["p"] = replace(declared.prepares, code=())
     assert Effect.opaque not in facts("EXECUTE p('x')", entries).effects
+    entries._statements["p"] = replace(declared.prepares, code=(), meant=None)
+    assert Effect.opaque in facts("EXECUTE p('x')", entries).effects, "what is not known is not taken for known"
 
 
 # Within one text
