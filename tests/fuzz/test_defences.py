@@ -49,7 +49,13 @@ def bound_names_are_not_looked_up_again(patch: Patch) -> None:
 
 
 def no_code_runs_at_commit(patch: Patch) -> None:
-    patch.setattr(names, "runs_code", lambda facts: False)
+    ended = names.transaction_ended
+
+    def quietly(session: core.Core, *rest: Any) -> None:
+        session.code_ran = False
+        ended(session, *rest)
+
+    patch.setattr(names, "transaction_ended", quietly)
 
 
 def portals_of_any_kind_can_be_fetched_from(patch: Patch) -> None:

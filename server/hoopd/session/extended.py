@@ -363,7 +363,7 @@ def note_code(core: Core) -> None:
 
 def note_checks(core: Core) -> None:
     """Checks of domains may run: code too, but of whoever made the type, so that it counts for less than any code."""
-    core.barrier_ahead = core.read_back_due = True
+    core.barrier_ahead = core.read_back_due = core.code_ran = True
     core.set_state(settings_local=True)
     names.doubt(core)
 

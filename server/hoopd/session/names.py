@@ -176,12 +176,10 @@ def transaction_ended(core: Core, by: Running | None = None) -> None:
             continue
         if not portal.holds or (core.rolled_back and not portal.outlived):
             forget(core, portal.name, "its portal ended with the transaction")
-        elif not portal.outlived:
+        else:
             portal.outlived = True
-            if portal.judged is not None and runs_code(portal.judged.facts):
-                doubt(core)  # its query ran to its end at the commit
     if core.code_ran:
-        doubt_statements(core)  # triggers that were put off ran at the commit
+        doubt_statements(core)  # triggers that were put off, and the queries of cursors WITH HOLD, ran at the commit
         core.code_ran = False
     core.savepoints.clear()
     core.rolled_back = False

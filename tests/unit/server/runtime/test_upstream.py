@@ -22,6 +22,7 @@ from hoopd.dev.postgres import PostgresServer
 from hoopd.domain.connection import Connection, TlsMode
 from hoopd.domain.errors import Unavailable
 from hoopd.pgwire import startup
+from hoopd.pgwire.backend import make_parameter_status
 from hoopd.pgwire.framing import encode
 from hoopd.pgwire.frontend import make_query
 from hoopd.runtime import upstream
@@ -240,7 +241,7 @@ def saying(*data: bytes) -> Script:
     return script
 
 
-OK = encode("R", bytes(4))
+OK = encode("R", bytes(4)) + make_parameter_status("server_encoding", "UTF8")
 
 
 @pytest.mark.parametrize("sqlstate", ["0A000", "08P01"])
@@ -402,6 +403,13 @@ async def test_a_database_that_takes_nothing_is_not_waited_for() -> None:
         async with asyncio.timeout(20):
             await opened.writer.wait_closed()
         stuck.set()
+
+
+async def test_a_database_that_does_not_tell_its_encoding_is_refused() -> None:
+    """INV-2"""
+    silent = saying(encode("R", bytes(4)), encode("Z", b"I"))
+    async with pretended(silent, allow_auth=frozenset({"trust"})) as target:
+        assert "is in an encoding that it does not tell" in await refused(target)
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
