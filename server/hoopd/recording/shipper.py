@@ -18,7 +18,7 @@ from hoopd.domain.ids import SessionId
 from hoopd.recording.journal import JournalFailed, JournalWriter
 from hoopd.recording.ports import RecordStore, StoreRefused
 from hoopd.recording.recovery import recover
-from hoopd.recording.tail import Tail
+from hoopd.recording.tail import BATCH_BYTES, Tail
 
 CHECK_SECONDS = 0.5
 REST_SECONDS = 0.1
@@ -113,14 +113,15 @@ class Shipper:
                 self._hurry.clear()
                 began = asyncio.get_running_loop().time()
                 try:
-                    while await self.ship():
+                    while await self.ship() and self._far_behind:
                         pass
                 except Unavailable:
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
                 if self._wrote:
                     await _at_most(_rest(asyncio.get_running_loop().time() - began), self._hurry)
-                await _at_most(CHECK_SECONDS, self._wake)
+                if not (self._wrote and self._behind):
+                    await _at_most(CHECK_SECONDS, self._wake)
         finally:
             self.reached.clear()
             self._away = self._away or self._clock()
@@ -129,9 +130,18 @@ class Shipper:
         """Ship what there is, for at most ``seconds``; returns whether the store has all of it. Never raises."""
         with suppress(TimeoutError, Unavailable):
             async with asyncio.timeout(seconds):
-                while any(each.tail.behind for each in self._shipments.values()) and await self.ship():
+                while self._behind and await self.ship():
                     pass
-        return not any(each.tail.behind for each in self._shipments.values())
+        return not self._behind
+
+    @property
+    def _behind(self) -> bool:
+        return any(each.tail.behind for each in self._shipments.values())
+
+    @property
+    def _far_behind(self) -> bool:
+        """There is a whole batch to write: what sessions add while a round is written is left for after the rest."""
+        return any(each.tail.lag >= BATCH_BYTES and each.stuck is None for each in self._shipments.values())
 
     async def ship(self) -> bool:
         """One round: a batch of each journal that has something, or a check of the store when none was written.
@@ -150,7 +160,7 @@ class Shipper:
                 self._lost(error.message)
                 raise
             self._found()
-            return any(written) and any(each.tail.behind for each in self._shipments.values())
+            return any(written) and self._behind
 
     async def _advance(self, shipment: Shipment) -> bool:
         """Write one batch of it; returns whether one was written. Raises ``Unavailable`` for the store alone."""

@@ -146,6 +146,42 @@ async def test_it_rests_between_batches_unless_the_store_is_in_doubt(
     record.close()
 
 
+async def test_it_rests_under_a_steady_load_too(recorder, memory_store, story, monkeypatch) -> None:
+    """What is added while a batch is written is left for after the rest: else there would be a batch for each few
+    statements, and no rest for as long as there is load."""
+    monkeypatch.setattr(module, "_rest", lambda took: 3600.0)
+    record = recorder.open(story.session)
+    write = memory_store.write
+
+    async def meanwhile(batch) -> None:
+        record.append(story.decided(len(memory_store.batches) + 1, "SELECT 1"))
+        await write(batch)
+
+    monkeypatch.setattr(memory_store, "write", meanwhile)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(recorder.shipper.run())
+        record.append(story.start())
+        await until(lambda: memory_store.batches)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert len(memory_store.batches) == 1
+        running.cancel()
+    record.close()
+
+
+async def test_it_does_not_rest_while_whole_batches_wait(recorder, memory_store, story, monkeypatch) -> None:
+    monkeypatch.setattr(module, "_rest", lambda took: 3600.0)
+    record = recorder.open(story.session)
+    record.append(story.start())
+    for number in range(1, 6):
+        record.append(story.decided(number, "SELECT " + "1" * module.BATCH_BYTES))
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(recorder.shipper.run())
+        await until(lambda: sum(len(batch.events) for batch in memory_store.batches) == 6)
+        running.cancel()
+    record.close()
+
+
 @pytest.mark.parametrize(("took", "rest"), [(0.0, 0.0), (0.01, 0.01 * module.REST_ROUNDS), (60.0, 0.01)])
 def test_a_rest_is_as_long_as_the_rounds_are_and_no_longer_than_a_check_may_wait(took: float, rest: float) -> None:
     """INV-2: while it rests, a store that goes away is noticed no later than when it is idle."""
