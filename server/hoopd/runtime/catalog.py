@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from hoopd.domain.errors import Unavailable
 from hoopd.runtime import clock
 from hoopd.runtime.target import Target
-from hoopd.sql.catalog import CATALOG_QUERIES, FINGERPRINT_QUERY, Catalog
+from hoopd.sql.catalog import CATALOG_QUERIES, FINGERPRINT_QUERY, NEWS_QUERY, Catalog
 
 FRESH_SECONDS = 1.0
 """How far an unmasked plain read may lag behind a change of the catalog."""
@@ -32,6 +32,7 @@ class CatalogReader:
         self._lock = asyncio.Lock()
         self._connection: AsyncConnection[TupleRow] | None = None
         self._catalog: Catalog | None = None
+        self._snapshot: str | None = None
         self._checked = -1e9
 
     def fresh(self) -> Catalog | None:
@@ -76,6 +77,7 @@ class CatalogReader:
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
+        self._snapshot = None  # what answers next may be another server
         if connection is not None:
             await connection.close()
 
@@ -94,15 +96,20 @@ class CatalogReader:
     async def _read(self) -> Catalog:
         connection = await self._open()
         before = clock.monotonic()
+        row = await (await connection.execute(NEWS_QUERY.encode(), (self._snapshot,))).fetchone()
+        snapshot, fingerprint = row or (None, "")
+        catalog = self._catalog
+        if catalog is None or fingerprint not in (None, catalog.fingerprint):
+            catalog = await self._read_all(connection)
+        self._catalog, self._snapshot, self._checked = catalog, snapshot, before
+        return catalog
+
+    async def _read_all(self, connection: AsyncConnection[TupleRow]) -> Catalog:
         async with connection.transaction():
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            row = await (await connection.execute(FINGERPRINT_QUERY)).fetchone()
-            fingerprint = str(row[0]) if row else ""
-            if self._catalog is None or self._catalog.fingerprint != fingerprint:
-                rows = {}
-                for name, query in CATALOG_QUERIES.items():
-                    rows[name] = await (await connection.execute(query.encode())).fetchall()
-                # A large catalog takes a while to build: the sessions of this gateway go on meanwhile.
-                self._catalog = await asyncio.to_thread(Catalog.build, rows, fingerprint)
-        self._checked = before
-        return self._catalog
+            row = await (await connection.execute(FINGERPRINT_QUERY.encode())).fetchone()
+            rows = {}
+            for name, query in CATALOG_QUERIES.items():
+                rows[name] = await (await connection.execute(query.encode())).fetchall()
+            # A large catalog takes a while to build: the sessions of this gateway go on meanwhile.
+            return await asyncio.to_thread(Catalog.build, rows, str(row[0]) if row else "")

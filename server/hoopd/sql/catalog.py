@@ -14,10 +14,19 @@ from typing import Any
 from hoopd.domain.statement import SessionState
 from hoopd.sql import builtin_names
 from hoopd.sql.builtin_functions import TRUSTED_FUNCTIONS
-from hoopd.sql.catalog_queries import CATALOG_QUERIES, FINGERPRINT_QUERY
+from hoopd.sql.catalog_queries import CATALOG_QUERIES, FINGERPRINT_QUERY, NEWS_QUERY
 from hoopd.sql.facts import ObjectKind
 
-__all__ = ["CATALOG_QUERIES", "FINGERPRINT_QUERY", "Catalog", "Column", "Function", "Relation", "UserType"]
+__all__ = [
+    "CATALOG_QUERIES",
+    "FINGERPRINT_QUERY",
+    "NEWS_QUERY",
+    "Catalog",
+    "Column",
+    "Function",
+    "Relation",
+    "UserType",
+]
 
 FIRST_USER_OID = 16384
 """Objects below it came with the server (documentation of ``FirstNormalObjectId``)."""

@@ -110,7 +110,17 @@ _WATCHED = (
 
 _FINGERPRINT_PART = (
     "(select pg_catalog.concat_ws('/', pg_catalog.count(*), "
-    "pg_catalog.sum(x.xmin::pg_catalog.text::pg_catalog.numeric)) from pg_catalog.{} x)"
+    "pg_catalog.sum(x.xmin::pg_catalog.text::pg_catalog.int8)) from pg_catalog.{} x)"
 )
-FINGERPRINT_QUERY = f"select pg_catalog.concat_ws(':', {', '.join(map(_FINGERPRINT_PART.format, _WATCHED))})"
+_FINGERPRINT = f"pg_catalog.concat_ws(':', {', '.join(map(_FINGERPRINT_PART.format, _WATCHED))})"
+FINGERPRINT_QUERY = f"select {_FINGERPRINT}"
 """One text that is another when any row of these catalogs was added, changed or taken away."""
+
+NEWS_QUERY = """
+select now.snapshot, case when now.snapshot = %s then null else {fingerprint} end
+from (select case when not pg_catalog.pg_is_in_recovery() then pg_catalog.pg_current_snapshot()::pg_catalog.text end
+      as snapshot) now
+""".replace("{fingerprint}", _FINGERPRINT)
+"""The snapshot of this moment, and the fingerprint, unless the snapshot is the one that is given: then no transaction
+has ended since, the same is to be seen, and nothing was looked through. A standby tells no snapshot: those that it has
+do not name what runs on its primary (``pg_current_snapshot`` leaves out the ids that a standby keeps apart)."""

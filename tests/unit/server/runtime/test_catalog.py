@@ -14,6 +14,7 @@ from hoopd.domain.errors import Unavailable
 from hoopd.runtime import catalog as catalog_module
 from hoopd.runtime.catalog import CatalogReader
 from hoopd.runtime.target import Target
+from hoopd.sql.catalog import FINGERPRINT_QUERY, NEWS_QUERY
 from tests.unit.server.runtime.bench import target_of
 
 
@@ -43,6 +44,46 @@ async def test_a_change_is_seen_by_whoever_asks_after_it(things: str) -> None:
         after = await reader.current()
         assert ("public", "others") in after.relations
         assert after.fingerprint != before.fingerprint
+
+
+async def test_what_ran_when_it_was_looked_at_is_seen_once_it_commits(things: str) -> None:
+    """Its id is older than others that have ended by then, and its rows with it."""
+    async with reader_of(target_of(things)) as reader:
+        with (
+            psycopg.connect(things) as slow,
+            psycopg.connect(things) as abandoned,
+            psycopg.connect(things, autocommit=True) as other,
+        ):
+            slow.execute("create table slow (id int)")
+            abandoned.execute("create table abandoned (id int)")
+            other.execute("create table others (id int)")
+            before = await reader.current()
+            assert ("public", "others") in before.relations
+            assert await reader.current() is before
+            slow.commit()
+            abandoned.rollback()
+            after = await reader.current()
+        assert ("public", "slow") in after.relations
+        assert ("public", "abandoned") not in after.relations
+
+
+async def test_nothing_is_looked_through_while_no_transaction_ends(things: str) -> None:
+    with psycopg.connect(things, autocommit=True) as looking, psycopg.connect(things, autocommit=True) as other:
+        snapshot, fingerprint = looking.execute(NEWS_QUERY.encode(), (None,)).fetchone()
+        assert fingerprint == looking.execute(FINGERPRINT_QUERY.encode()).fetchone()[0]
+        other.execute("select count(*) from things")
+        assert looking.execute(NEWS_QUERY.encode(), (snapshot,)).fetchone() == (snapshot, None)
+        other.execute("insert into things values (1)")
+        assert looking.execute(NEWS_QUERY.encode(), (snapshot,)).fetchone()[1] == fingerprint
+
+
+async def test_a_connection_made_anew_may_lead_to_another_server(things: str) -> None:
+    """Whose snapshots may be called the same."""
+    async with reader_of(target_of(things)) as reader:
+        await reader.current()
+        assert reader._snapshot is not None
+        await reader.close()
+        assert reader._snapshot is None
 
 
 async def test_what_was_just_read_is_fresh_until_a_change_is_seen(things: str, monkeypatch: pytest.MonkeyPatch) -> None:

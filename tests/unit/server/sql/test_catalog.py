@@ -10,7 +10,7 @@ from hoopd.dev.binaries import Binaries
 from hoopd.dev.postgres import PostgresServer
 from hoopd.domain.statement import SessionState
 from hoopd.sql.analysis import analyse
-from hoopd.sql.catalog import CATALOG_QUERIES, FINGERPRINT_QUERY, Catalog, split_path
+from hoopd.sql.catalog import CATALOG_QUERIES, FINGERPRINT_QUERY, NEWS_QUERY, Catalog, split_path
 from hoopd.sql.facts import Effect, ObjectKind
 from tests.fixtures.postgres import INSTALLATIONS, fresh_database, name_of
 from tests.unit.server.sql.conftest import SCHEMA, Sample, read_catalog
@@ -105,6 +105,7 @@ def test_catalog_queries_need_no_search_path_and_run_no_users_code(database: str
         connection.execute(b"set search_path to evil, pg_catalog")
         for query in (*CATALOG_QUERIES.values(), FINGERPRINT_QUERY):
             connection.execute(query.encode()).fetchall()
+        connection.execute(NEWS_QUERY.encode(), (None,)).fetchall()
 
 
 @pytest.mark.parametrize(
