@@ -199,7 +199,7 @@ async def _parts(
     )
     listener = Listener(store.dsn, (REQUESTS, POLICIES, CANCELS), on_lost=recorder.shipper.suspect)
     broker = Broker(StoredRequests(store), listener, clock.now, keys.id)
-    cancels = Cancels(derive(secret, "cancel"), CancelBoard(store).tell)
+    cancels = Cancels(derive(secret, "cancel"), CancelBoard(store).tell, clock.now)
     listener.subscribe(CANCELS, cancels.heard)
     services = Services(
         targets={each.name: target(each) for each in settings.connections},

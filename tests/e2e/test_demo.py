@@ -75,6 +75,7 @@ def test_a_requester_cannot_be_the_reviewer() -> None:
     code, lines, _ = _demo("--reviewer", "alice")
     assert code == 1
     assert "step 3" in lines[-1]["message"]
+    assert "alice cannot decide on it: " in lines[-1]["message"]
 
 
 def test_an_edited_record_is_found_at_the_end(tmp_path: Path) -> None:

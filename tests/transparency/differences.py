@@ -57,12 +57,6 @@ KNOWN = (
         answer="SELECT 2",
     ),
     Difference(
-        cases=("*/startup/search-path",),
-        why="a start-up option would change what names mean without a decision on it",
-        page='start-up option "search_path" is refused by the gateway',
-        answer='start-up option "search_path" is refused by the gateway: use SET after connecting',
-    ),
-    Difference(
         cases=("*/startup/unknown",),
         why="what the gateway does not know could change what statements mean",
         page="other start-up options",

@@ -345,7 +345,6 @@ def test_a_large_parameter(client: Raw) -> None:
 @pytest.mark.parametrize(
     ("more", "sqlstate"),
     [
-        ({"options": "-c search_path=support"}, "0A000"),
         ({"options": "-c standard_conforming_strings=off"}, "0A000"),
         ({"options": "-c role=postgres"}, "0A000"),
         ({"client_encoding": "latin1"}, "0A000"),
@@ -366,6 +365,16 @@ def test_options_that_are_taken(tunnel: Tunnel) -> None:
     with raw(tunnel, options="-c statement_timeout=12345 -c DateStyle=ISO,\\ DMY") as made:
         assert made.query("show statement_timeout")[1] == "D 12345ms"
         assert made.query("show datestyle")[1] == "D ISO, DMY"
+
+
+def test_a_path_from_the_start(tunnel: Tunnel) -> None:
+    """As SET search_path is decided on; the names of the first statement are looked up in it already."""
+    with raw(tunnel, search_path='support, "$user"') as made:
+        assert made.query("show search_path")[1] == 'D support, "$user"'
+        assert made.query("select count(*) > 0 from notes")[1] == "D t"
+        assert made.query("set search_path to public")[-1] == READY
+        assert made.query("reset search_path")[-1] == READY
+        assert made.query("show search_path")[1] == 'D support, "$user"'
 
 
 def test_garbage_instead_of_a_start(tunnel: Tunnel) -> None:

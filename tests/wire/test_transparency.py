@@ -99,8 +99,8 @@ def test_the_page_quotes_the_words(answer: str) -> None:
         ({"client_encoding": "latin1"}, "client_encoding latin1 is refused: the gateway reads UTF8 only"),
         ({"replication": "database"}, "replication is refused by the gateway"),
         (
-            {"options": "-csearch_path=x"},
-            'start-up option "search_path" is refused by the gateway: use SET after connecting',
+            {"options": "-crole=x"},
+            'start-up option "role" is refused by the gateway: use SET after connecting',
         ),
     ],
 )

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from hoopctl.demo.processes import AtTerminal, Command, at_terminal, command
 from hoopctl.demo.stage import Actor, Options, Stage, shown
@@ -109,6 +110,8 @@ class Story:
 
     def _approve(self, request: str) -> None:
         bob = self._stage.actors[self._reviewer]
+        (row,) = [row for row in self._json(bob.name, "requests", "list") if row["id"] == request]
+        _expect(bool(row["can_decide"]), f"{bob.name} cannot decide on it: {row['cannot_decide_because']}")
         with at_terminal(bob.argv("review"), bob.environ) as inbox:
             screen = inbox.until(request)
             self._shown.append(Shown(bob.name, "hoopctl review", screen))
@@ -164,7 +167,7 @@ class Story:
         _expect((code != 0) == fails, f"`{shown(words)}` ended with exit code {code}")
         return running.text
 
-    def _json(self, name: str, *words: str) -> list[dict[str, str]]:
+    def _json(self, name: str, *words: str) -> list[dict[str, Any]]:
         actor = self._actor(name)
         with command(actor.argv("--json", *words), actor.environ, merged=False) as running:
             code = running.wait()

@@ -134,6 +134,7 @@ class RecordSessionStarted(_message.Message):
     SERVER_VERSION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     TUNNEL_FIELD_NUMBER: _builtins.int
+    SEARCH_PATH_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
     email: _builtins.str
     issuer: _builtins.str
@@ -146,6 +147,8 @@ class RecordSessionStarted(_message.Message):
     server_version: _builtins.str
     reason: _builtins.str
     tunnel: _builtins.str
+    search_path: _builtins.str
+    """As the client asked for it at its start; empty when it did not."""
     @_builtins.property
     def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -164,10 +167,11 @@ class RecordSessionStarted(_message.Message):
         server_version: _builtins.str = ...,
         reason: _builtins.str = ...,
         tunnel: _builtins.str = ...,
+        search_path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "client_version", b"client_version", "connection", b"connection", "database", b"database", "email", b"email", "groups", b"groups", "host", b"host", "issuer", b"issuer", "reason", b"reason", "role", b"role", "server_version", b"server_version", "subject", b"subject", "tunnel", b"tunnel"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application", b"application", "client_version", b"client_version", "connection", b"connection", "database", b"database", "email", b"email", "groups", b"groups", "host", b"host", "issuer", b"issuer", "reason", b"reason", "role", b"role", "search_path", b"search_path", "server_version", b"server_version", "subject", b"subject", "tunnel", b"tunnel"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -44,6 +44,7 @@ class SessionStarted:
     server_version: str
     reason: str
     tunnel: str
+    search_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

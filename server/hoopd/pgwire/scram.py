@@ -14,6 +14,7 @@ import hmac
 import stringprep
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hoopd.pgwire.errors import WireError
 
@@ -26,6 +27,12 @@ MAX_MESSAGE = 4096
 
 def _hmac(key: bytes, data: bytes) -> bytes:
     return hmac.digest(key, data, "sha256")
+
+
+@lru_cache(maxsize=32)
+def _salted(password: bytes, salt: bytes, iterations: int) -> bytes:
+    """What takes all the work, and is the same each time that the same role signs in at the same server."""
+    return hashlib.pbkdf2_hmac("sha256", password, salt, iterations)
 
 
 def _is_count(text: str) -> bool:
@@ -195,7 +202,7 @@ class ScramClient:
             raise WireError("08P01", "the database sent a malformed SCRAM message")
         if not 1 <= int(count) <= MAX_ITERATIONS:
             raise WireError("08P01", f"the database asks for {count} SCRAM iterations, which is out of bounds")
-        salted = hashlib.pbkdf2_hmac("sha256", self._password, _unbase64(salt), int(count))
+        salted = _salted(self._password, _unbase64(salt), int(count))
         client_key = _hmac(salted, b"Client Key")
         binding = base64.b64encode(self._binding).decode()
         without_proof = f"c={binding},r={nonce}"

@@ -91,6 +91,7 @@ def _session_started(message: pb.RecordEvent, event: ev.SessionStarted) -> None:
             server_version=text(event.server_version),
             reason=text(event.reason),
             tunnel=text(event.tunnel),
+            search_path=text(event.search_path),
         )
     )
 

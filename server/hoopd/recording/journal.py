@@ -63,8 +63,11 @@ class JournalWriter:
         self._added = bytearray()
 
     @classmethod
-    def create(cls, directory: Path, session: SessionId) -> JournalWriter:
-        """Start the journal of a session; the file is durable when this returns. Raises ``Unavailable``."""
+    def create(cls, directory: Path, session: SessionId, sync: Sync = Sync.process) -> JournalWriter:
+        """Start the journal of a session; with ``Sync.disk`` the file is on the disk when this returns.
+
+        Raises ``Unavailable``.
+        """
         path = directory / f"{session}{SUFFIX}"
         try:
             descriptor = os.open(
@@ -75,8 +78,9 @@ class JournalWriter:
         writer = cls(path, descriptor, size=0, seq=0, head=chain.origin(session))
         try:
             writer._write(header(session))
-            os.fsync(descriptor)
-            _sync_directory(directory)
+            if sync is Sync.disk:
+                os.fsync(descriptor)
+                _sync_directory(directory)
         except OSError as error:
             writer.close()
             path.unlink(missing_ok=True)

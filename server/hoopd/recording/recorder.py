@@ -81,7 +81,7 @@ class Recorder:
     def open(self, session: SessionId) -> SessionRecord:
         """Start the record of a session. Raises ``Unavailable`` when it cannot be recorded: then it must not begin."""
         self.check_ready()
-        writer = JournalWriter.create(self._directory, session)
+        writer = JournalWriter.create(self._directory, session, self._sync)
         shipment = Shipment(Tail(writer.path, session, self._keys, size=writer.size), writer)
         self.shipper.add(shipment)
 

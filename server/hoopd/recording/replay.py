@@ -58,6 +58,7 @@ def _session_started(event: pb.RecordSessionStarted) -> str:
     told = f"{event.email or event.subject} opened {event.connection} (database {event.database}, role {event.role})"
     told += f" with {event.application}" if event.application else ""
     told += f" from {event.host}" if event.host else ""
+    told += f" in the path {event.search_path}" if event.search_path else ""
     return told + (f"; reason: {event.reason}" if event.reason else "")
 
 

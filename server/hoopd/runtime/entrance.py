@@ -1,7 +1,8 @@
 """The first minute of a client connection: encryption requests, start-up parameters, the tunnel's password.
 
-The user name and password that a client sends never reach the database. Start-up options are taken from a list: what
-could change identity, lexing or name resolution behind the policy's back is refused.
+The user name and password that a client sends never reach the database. Start-up options are taken from lists: what
+may be SET without being asked for passes, what the policy has to be asked about waits for its word (``Entry.judged``),
+and the rest is refused: it could change identity or lexing, or load code, behind the policy's back.
 """
 
 from __future__ import annotations
@@ -17,29 +18,12 @@ from hoopd.pgwire.framing import Frame, FrameReader, StartupReader
 from hoopd.pgwire.scram import MECHANISM, ScramServer, Verifier
 from hoopd.runtime.bounds import Bounds
 from hoopd.runtime.pipe import ClientPipe
+from hoopd.sql.session_settings import HARMLESS
 
 PASSWORD_LIMIT = 4096
 
-PASSED_ON = frozenset(
-    {
-        "application_name",
-        "bytea_output",
-        "client_min_messages",
-        "datestyle",
-        "default_transaction_deferrable",
-        "default_transaction_isolation",
-        "default_transaction_read_only",
-        "extra_float_digits",
-        "geqo",
-        "idle_in_transaction_session_timeout",
-        "intervalstyle",
-        "jit",
-        "lock_timeout",
-        "statement_timeout",
-        "timezone",
-    }
-)
-"""Start-up parameters that reach the database as they are."""
+JUDGED = frozenset({"search_path"})
+"""Start-up parameters that reach the database if the policy lets this person SET them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +35,11 @@ class Entry:
     parameters: Mapping[str, str]
     frames: FrameReader
     key_bytes: int
+
+    @property
+    def judged(self) -> Mapping[str, str]:
+        """Those of ``parameters`` that the policy has to be asked about."""
+        return {name: value for name, value in self.parameters.items() if name in JUDGED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +175,7 @@ def _pass_on(passed: dict[str, str], name: str, value: str) -> None:
     elif lower == "standard_conforming_strings":
         if value.lower() not in ("on", "true", "t", "yes", "y", "1"):
             raise WireError("0A000", "standard_conforming_strings is pinned to on by the gateway")
-    elif lower in PASSED_ON:
+    elif lower in HARMLESS or lower in JUDGED:
         passed[lower] = value
     else:
         raise WireError("0A000", f'start-up option "{name}" is refused by the gateway: use SET after connecting')

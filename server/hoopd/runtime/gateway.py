@@ -176,10 +176,12 @@ class Gateway:
         target = self._services.targets[opening.connection]
         session = new_session_id()
         self._services.recorder.check_ready()
+        visa = self._visa(pipe, principal, target)
+        judging = self._judging(visa, target, entry)
+        await judging.may_start(entry.judged, target.user)
         database = await upstream.connect(target, _parameters(entry, session, principal), self._services.message_limit)
         try:
-            visa = self._visa(pipe, principal, target)
-            runner = self._runner(pipe, visa, opening, entry, session, target, database)
+            runner = self._runner(pipe, visa, judging, opening, entry, session, target, database)
             for name, value in database.parameters.items():
                 await pipe.write(backend.make_parameter_status(name, value))
             await pipe.write(backend.make_backend_key(*key))
@@ -199,10 +201,24 @@ class Gateway:
         pipe.visa = visa
         return visa
 
+    def _judging(self, visa: Visa, target: Target, entry: Entry) -> Judging:
+        services, name = self._services, target.connection.name
+        return Judging(
+            visa,
+            target.connection,
+            entry.application,
+            self._catalogs[name],
+            services.policies,
+            services.recorder,
+            services.redaction_key,
+            self._verdicts[name],
+        )
+
     def _runner(
         self,
         pipe: TunnelPipe,
         visa: Visa,
+        judging: Judging,
         opening: Opening,
         entry: Entry,
         session: SessionId,
@@ -213,16 +229,6 @@ class Gateway:
         state = _first_state(target, database)
         record = services.recorder.open(session)
         record.append(_started(session, visa.principal, connection, target.user, opening, entry, database))
-        judging = Judging(
-            visa,
-            connection,
-            entry.application,
-            catalog,
-            services.policies,
-            services.recorder,
-            services.redaction_key,
-            self._verdicts[connection.name],
-        )
         asker = Asker(session, visa.principal, connection, entry.application, opening.reason)
         parts = Parts(
             pipe=pipe,
@@ -367,4 +373,5 @@ def _started(
         server_version=database.parameters.get("server_version", ""),
         reason=opening.reason,
         tunnel=opening.tunnel,
+        search_path=entry.parameters.get("search_path", ""),
     )

@@ -7,8 +7,12 @@ looked at after the question was put. A long text is judged in a thread, since t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from hoopd.domain.connection import Connection
+from hoopd.domain.decision import Outcome
+from hoopd.domain.errors import Refused
+from hoopd.domain.statement import SessionState
 from hoopd.policy.matching import Circumstances
 from hoopd.recording.recorder import Recorder
 from hoopd.runtime.catalog import CatalogReader
@@ -68,6 +72,22 @@ class Judging:
         # Asked again, since that took a while: a store that went away denies the statement, not the session.
         self._recorder.check_ready()
         return verdict
+
+    async def may_start(self, settings: Mapping[str, str], user: str) -> None:
+        """Whether this person may have these settings from the start: those that a SET of the same would be let
+        through with. Nothing has run yet, so that there is nothing to hold.
+
+        Raises:
+            Refused: the policy denies the SET, or has it reviewed.
+        """
+        state = SessionState(search_path="", role="none", user=user, transaction="I", server_version=0)
+        for name, value in settings.items():
+            quoted = value.replace("'", "''")
+            verdict = await self.later(Judge(0, f"SET {name} TO '{quoted}'", state))
+            if verdict.decision.outcome is not Outcome.allow:
+                why = verdict.decision.message or f"the policy does not let {name} be set without a review"
+                text = f'start-up option "{name}" is refused: {why}'
+                raise Refused(text, hint="connect without it, and use SET")
 
     def _known(self, asked: Judge, catalog: Catalog) -> Verdict:
         """As ``_judge``, or the verdict that was given on the same before."""

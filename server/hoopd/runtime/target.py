@@ -5,10 +5,42 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from hoopd.domain.connection import Connection, TlsMode
 from hoopd.domain.errors import Unavailable
+
+
+def _state_of(ca: Path | None) -> tuple[tuple[int, ...], ...]:
+    """What changes when the file, or the system's own where there is none, is replaced or written to. Raises OSError
+    where ``ca`` is not there."""
+    if ca is not None:
+        return (_stamp(ca),)
+    paths = ssl.get_default_verify_paths()
+    given = map(Path, filter(None, (paths.cafile, paths.capath)))
+    return tuple(_stamp(path) for path in given if path.exists())
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=32)
+def _context(mode: TlsMode, ca: Path | None, state: tuple[tuple[int, ...], ...]) -> ssl.SSLContext:
+    """Kept for the sessions that follow: to read certificates takes longer than to shake hands. ``state``: of their
+    files, so that a rotated authority is taken up. Raises OSError, ssl.SSLError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = mode is TlsMode.verify_full
+    if mode is TlsMode.require and ca is None:
+        context.verify_mode = ssl.CERT_NONE
+    elif ca is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(cafile=str(ca))
+    return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +93,10 @@ class Target:
         """
         if self.tls is TlsMode.disable:
             return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.check_hostname = self.tls is TlsMode.verify_full
-        if self.tls is TlsMode.require and self.ca is None:
-            context.verify_mode = ssl.CERT_NONE
-            return context
         try:
-            if self.ca is None:
-                context.load_default_certs()
-            else:
-                context.load_verify_locations(cafile=str(self.ca))
+            return _context(self.tls, self.ca, _state_of(self.ca))
         except (OSError, ssl.SSLError):
             raise Unavailable(f"the CA file of {self.connection.name} cannot be loaded: {self.ca}") from None
-        return context
 
     def conninfo(self) -> dict[str, str | int]:
         """The same for libpq, for the gateway's own catalog connection."""

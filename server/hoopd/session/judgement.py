@@ -98,13 +98,16 @@ class Verdict:
     identity: tuple[str, ...] = ()
     redacted: bool = False
     meets: tuple[Meeting, ...] = ()
+    harmless: bool = field(init=False, repr=False, compare=False)
+    """Only reads and the like, all of it understood."""
     plain: bool = field(init=False, repr=False, compare=False)
-    """Only reads and the like, all of it understood, nothing masked: it may rest on a catalog of a moment ago."""
+    """Harmless, and nothing is masked: it may rest on a catalog of a moment ago."""
 
     def __post_init__(self) -> None:
         batch = [statement.facts for statement in self.statements]
-        plain = all(facts.effects <= _HARMLESS and facts.error is None and not facts.barrier for facts in batch)
-        object.__setattr__(self, "plain", plain and not self.masking)
+        harmless = all(facts.effects <= _HARMLESS and facts.error is None and not facts.barrier for facts in batch)
+        object.__setattr__(self, "harmless", harmless)
+        object.__setattr__(self, "plain", harmless and not self.masking)
 
     def same_as(self, other: Verdict) -> bool:
         """Whether an approval given on this verdict still holds under ``other`` (INV-5)."""
@@ -121,7 +124,8 @@ class Verdict:
 class Retelling:
     """A verdict as it is on other texts of the same shape (``sql.alike``), without judging them.
 
-    Only for what ``of`` gives one: one plain SELECT that is allowed, nothing masked, nothing taken out of its text.
+    Only for what ``of`` gives one: one harmless SELECT that is allowed, with nothing taken out of its text. Masks go by
+    columns, so that the other text has the same.
     """
 
     __slots__ = ("_after", "_before", "_facts", "_verdict", "fixed")
@@ -136,7 +140,7 @@ class Retelling:
     @classmethod
     def of(cls, verdict: Verdict, text: str, numbers: tuple[str, ...]) -> Retelling | None:
         """``verdict`` was given on ``text``, which has ``numbers``."""
-        if len(verdict.statements) != 1 or not verdict.plain or verdict.decision.outcome is not Outcome.allow:
+        if len(verdict.statements) != 1 or not verdict.harmless or verdict.decision.outcome is not Outcome.allow:
             return None
         (judged,) = verdict.statements
         own = judged.facts.sql

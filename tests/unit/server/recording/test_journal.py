@@ -11,7 +11,7 @@ import pytest
 
 from hoopd.domain.errors import Unavailable
 from hoopd.recording import chain
-from hoopd.recording.journal import JournalFailed, JournalReader, JournalWriter, header, journals, probe_journal
+from hoopd.recording.journal import JournalFailed, JournalReader, JournalWriter, Sync, header, journals, probe_journal
 
 SESSION = "s-4kq7aaaabbbb"
 
@@ -104,6 +104,18 @@ def test_a_short_write_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.undo()
     assert read_all(writer.path)[0] == [b"a body that does not fit into seven bytes"]
     writer.close()
+
+
+@pytest.mark.parametrize(("sync", "waits"), [(Sync.process, 0), (Sync.disk, 2)])
+def test_a_new_journal_waits_for_the_disk_where_events_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sync: Sync, waits: int
+) -> None:
+    """For the file and for its name; all sessions would wait with the new one."""
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(1), fsync(descriptor)))
+    JournalWriter.create(tmp_path, SESSION, sync).close()
+    assert len(synced) == waits
 
 
 def test_one_event_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -14,11 +15,12 @@ from hoopd.domain.ids import RequestId
 from hoopd.domain.request import Verdict
 from hoopd.pgwire import startup
 from hoopd.pgwire.frontend import make_query
+from hoopd.runtime import cancels
 from hoopd.runtime.cancels import Cancels
 from hoopd.runtime.registry import Live, Registry
 from hoopd.store.cancels import CHANNEL, CancelBoard
 from hoopd.store.listener import Listener
-from tests.unit.server.runtime.bench import Bench, bench, person
+from tests.unit.server.runtime.bench import Bench, bench, now, person
 
 ALICE, MALLORY = ("iss", "alice"), ("iss", "mallory")
 
@@ -29,7 +31,8 @@ class Gateways:
     def __init__(self, keys: list[bytes]) -> None:
         self.told: list[str] = []
         self.cancelled = 0
-        self.all = [Cancels(key, self._tell) for key in keys]
+        self.now = now()
+        self.all = [Cancels(key, self._tell, lambda: self.now) for key in keys]
         registry = Registry()
         with registry.key(ALICE, 4) as (self.pid, self.secret):
             pass
@@ -60,19 +63,54 @@ async def test_nobody_elses_cancel_counts_nor_a_wrong_key_nor_a_stranger_on_the_
     await first.pass_on(MALLORY, gateways.pid, gateways.secret)
     await first.pass_on(ALICE, gateways.pid, bytes(4))
     await first.pass_on(ALICE, gateways.pid + 1, gateways.secret)
-    await Cancels(b"another key", gateways._tell).pass_on(ALICE, gateways.pid, gateways.secret)
-    for payload in (None, "", ":", f"{gateways.pid}", f"{gateways.pid}:", f"{gateways.pid}:é", "²:x", "x:y", "-1:"):
-        gateways.all[1].heard(payload)
+    await Cancels(b"another key", gateways._tell, now).pass_on(ALICE, gateways.pid, gateways.secret)
+    pid = str(gateways.pid)
+    for parts in ("", ":", pid, f"{pid}:", f"{pid}::", f"{pid}:1:é", "²:1:x", "x:1:y", "-1:1:", f"{pid}:{'9' * 30}:x"):
+        gateways.all[1].heard(parts)
+    gateways.all[1].heard(None)
     assert gateways.cancelled == 0
+
+
+async def test_what_was_told_counts_once_and_not_for_long() -> None:
+    """Whoever reads the store's notifications sends it again, and with another time."""
+    gateways = Gateways([b"k", b"k"])
+    await gateways.all[0].pass_on(ALICE, gateways.pid, gateways.secret)
+    assert gateways.cancelled == 1
+    (told,) = gateways.told
+    pid, time, proof = told.split(":")
+    for again in (told, f"{pid}:{int(time) + 1}:{proof}", f"{pid}:0{time}:{proof}", f"{pid}:{time}:{proof.upper()}"):
+        gateways.all[1].heard(again)
+    assert gateways.cancelled == 1
+    await gateways.all[0].pass_on(ALICE, gateways.pid, gateways.secret)
+    assert gateways.cancelled == 1, "in the same microsecond it is the same"
+    gateways.now += timedelta(seconds=1)
+    await gateways.all[0].pass_on(ALICE, gateways.pid, gateways.secret)
+    assert gateways.cancelled == 2
+    for seconds in (cancels.SECONDS, cancels.SECONDS, 3600):
+        gateways.now += timedelta(seconds=seconds)
+        for again in gateways.told:
+            gateways.all[1].heard(again)
+    assert gateways.cancelled == 2
+    assert len(gateways.all[1]._counted) == 0
+
+
+async def test_what_has_counted_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-9: past that none count, rather than one twice."""
+    monkeypatch.setattr(cancels, "KEPT", 3)
+    gateways = Gateways([b"k", b"k"])
+    for _ in range(5):
+        await gateways.all[0].pass_on(ALICE, gateways.pid, gateways.secret)
+        gateways.now += timedelta(milliseconds=1)
+    assert gateways.cancelled == 3
 
 
 async def test_where_the_store_is_away_a_cancel_is_lost_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
     async def away(payload: str) -> None:
         raise Unavailable("the store does not answer")
 
-    cancels = Cancels(b"k", away)
-    await cancels.pass_on(ALICE, 7, b"1234")
-    cancels.heard("7:proof")
+    lonely = Cancels(b"k", away, now)
+    await lonely.pass_on(ALICE, 7, b"1234")
+    lonely.heard("7:1:proof")
     assert "could not be passed on: the store does not answer" in caplog.text
 
 
@@ -82,7 +120,7 @@ async def test_a_cancel_that_arrives_at_one_gateway_stops_a_held_statement_of_th
         connection.execute("create table public.things (id int primary key, name text)")
     async with bench(database) as one, bench(database) as other:
         tells = CancelBoard(one.store).tell
-        here, there = Cancels(b"k", tells), Cancels(b"k", tells)
+        here, there = Cancels(b"k", tells, now), Cancels(b"k", tells, now)
         there.serve(other.gateway.registry)
         one.gateway._services = replace(one.services, cancels=here)
         listener = Listener(database, (CHANNEL,))

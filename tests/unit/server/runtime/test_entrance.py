@@ -14,7 +14,8 @@ from hoopd.pgwire import startup
 from hoopd.pgwire.errors import WireError, parse_error
 from hoopd.pgwire.framing import Frame, FrameReader, encode
 from hoopd.pgwire.scram import Verifier
-from hoopd.runtime.entrance import PASSED_ON, CancelAttempt, Entry, check_parameters, enter
+from hoopd.runtime.entrance import JUDGED, CancelAttempt, Entry, check_parameters, enter
+from hoopd.sql.session_settings import HARMLESS
 from tests.unit.server.runtime.bench import Client, Pipe, verifier_text
 
 VERIFIER = Verifier.parse(verifier_text())
@@ -190,7 +191,7 @@ async def test_libpq_takes_the_negotiation(database: str) -> None:
 # Parameters
 
 
-@pytest.mark.parametrize("name", sorted(PASSED_ON))
+@pytest.mark.parametrize("name", sorted({*HARMLESS, *JUDGED}))
 def test_parameters_that_reach_the_database(name: str) -> None:
     assert check_parameters({**GIVEN, name.upper(): "x"}, "shop") == {name: "x"}
     assert check_parameters({**GIVEN, "options": f"-c {name}=x"}, "shop") == {name: "x"}
@@ -200,17 +201,23 @@ def test_parameters_that_reach_the_database(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "search_path", "role", "session_authorization", "session_replication_role", "row_security", "hoop.principal",
+        "role", "session_authorization", "session_replication_role", "hoop.principal",
         "hoop.session", "local_preload_libraries", "session_preload_libraries", "backslash_quote", "log_statement",
-        "default_tablespace", "plan_cache_mode", "lo_compat_privileges", "transform_null_equals", "is_superuser", "",
+        "default_tablespace", "lo_compat_privileges", "transform_null_equals", "is_superuser", "",
     ],
 )  # fmt: skip
 def test_parameters_that_do_not(name: str) -> None:
-    """THREATS 4: identity, lexing and name resolution are not changed at the start."""
+    """THREATS 4: identity and lexing are not changed at the start, and no code is loaded."""
     for given in ({name: "x"}, {"options": f"-c {name}=x"}, {"options": f"-c{name}=x"}, {"options": f"--{name}=x"}):
         with pytest.raises(WireError, match="is refused by the gateway: use SET after connecting") as caught:
             check_parameters({**GIVEN, **given}, "shop")
         assert caught.value.sqlstate == "0A000"
+
+
+def test_what_the_policy_is_asked_about() -> None:
+    parameters = check_parameters({**GIVEN, "Search_Path": "other", "options": "-c jit=on"}, "shop")
+    entry = Entry("alice", "", parameters, FrameReader(64), 4)
+    assert entry.judged == {"search_path": "other"}
 
 
 @pytest.mark.parametrize("value", ["UTF8", "utf-8", "'UTF-8'", "UNICODE", "auto"])

@@ -18,9 +18,11 @@ from hoopd.domain.request import Verdict
 from hoopd.pgwire import startup
 from hoopd.pgwire.framing import encode
 from hoopd.pgwire.frontend import SYNC, make_bind, make_execute, make_parse, make_query
+from hoopd.recording.ports import EventRow
+from hoopd.recording.replay import tell
 from hoopd.runtime.gateway import server_version
 from hoopd.runtime.target import Target
-from tests.unit.server.runtime.bench import EVERYTHING, NAME, Bench, Client, bench, now, opening, person
+from tests.unit.server.runtime.bench import EVERYTHING, NAME, POLICY, Bench, Client, bench, now, opening, person
 
 TABLE = "create table public.things (id int primary key, name text); insert into things values (1, 'a'), (2, 'b')"
 
@@ -57,6 +59,47 @@ async def test_what_the_database_is_told_of_a_session(things: str) -> None:
     async with bench(things) as gateway, gateway.client(application_name="tried") as client:
         lines = await client.query("select current_setting('hoop.principal'), current_setting('application_name')")
         assert lines[1] == "D alice@example.com tried"
+
+
+async def test_a_search_path_from_the_start(things: str) -> None:
+    """It is the session's default: RESET goes back to it. The record says so."""
+    async with bench(things) as gateway:
+        with psycopg.connect(things, autocommit=True) as connection:
+            connection.execute("create schema other; create table other.things (id int)")
+        async with gateway.client(search_path="other, public") as client:
+            assert await client.query("select count(*) from things") == ["T", "D 0", "C SELECT 1", "Z I"]
+            assert (await client.query("set search_path to public"))[-1] == "Z I"
+            assert (await client.query("reset search_path"))[-1] == "Z I"
+            assert (await client.query("show search_path"))[1] == "D other, public"
+            session = client.pipe.session
+        await gateway.services.recorder.shipper.drain(20)
+        async with gateway.store.connection() as connection:
+            rows = await (
+                await connection.execute("select body from hoop.events where session = %s and seq = 1", (session,))
+            ).fetchall()
+        assert "in the path other, public" in tell(EventRow(1, rows[0][0], b"")).text
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("{name: paths stay, match: {objects: [search_path]}, then: {deny: ask the DBA}}", "ask the DBA"),
+        (
+            "{name: paths are looked at, match: {objects: [search_path]}, then: review}",
+            "the policy does not let search_path be set without a review",
+        ),
+    ],
+)
+async def test_a_search_path_that_the_policy_would_not_let_be_set(things: str, rule: str, why: str) -> None:
+    policy = POLICY.replace("rules:\n", f"rules:\n  - {rule}\n")
+    async with bench(things, policy) as gateway:
+        for path in ("other", "it's", "o\\'; select 1; --", ""):
+            refused = gateway.connect()
+            (line,) = await refused.sign_in(database=gateway.target.connection.database, search_path=path)
+            assert line == f'E FATAL 42501 start-up option "search_path" is refused: {why}'
+            assert (await refused.ended()).cause == "refused"
+        async with gateway.client() as client:
+            assert (await client.query("select 1"))[-1] == "Z I"
 
 
 async def test_nobody_opens_what_the_policy_does_not_let_them(things: str) -> None:

@@ -64,6 +64,23 @@ def test_require_with_an_authority_verifies_it_as_libpq_does(tls_postgres_server
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, False)
 
 
+def test_an_authority_is_read_once_and_again_when_it_was_rotated(tls_postgres_server, tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_bytes(tls_postgres_server.ca.read_bytes())
+    target = Target(CONNECTION, "u", ca=path)
+    context = target.tls_context()
+    assert context is not None
+    assert target.tls_context() is context
+    assert len(context.get_ca_certs()) == 1
+    assert Target(CONNECTION, "u", ca=path, tls=TlsMode.verify_ca).tls_context() is not context
+    path.write_bytes(tls_postgres_server.ca.read_bytes() + b"\n")
+    assert target.tls_context() is not context
+    path.unlink()
+    with pytest.raises(Unavailable):
+        target.tls_context()
+    assert Target(CONNECTION, "u").tls_context() is Target(CONNECTION, "u").tls_context()
+
+
 def test_an_authority_that_cannot_be_loaded(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     for name in ("ca.pem", "none.pem"):

@@ -219,19 +219,35 @@ def test_a_number_that_is_not_free_is_judged_each_time(asked: Asked, text: str) 
     assert asked.made == 3
 
 
+MASKED = PolicyInForce(
+    load(
+        "version: 1\nrules: [{name: r, match: {effects: [read]}, then: allow}]\n"
+        "masks: [{columns: [public.t.a], with: full, predicates: deny}]",
+        "t",
+    ),
+    PolicyVersion(1),
+)
+
+
+def test_masks_go_by_columns_and_so_are_those_of_a_text_that_is_alike(asked: Asked) -> None:
+    """INV-4"""
+    for number in range(5):
+        told = asked(LIKE.format(number, 5), catalog=TABLES, in_force=MASKED)
+        assert told.statements[0].plan.masked
+        assert not told.plain, "it rests on the catalog of this moment"
+    assert asked.made == 1
+
+
 def test_what_is_not_plainly_allowed_is_judged_each_time(asked: Asked) -> None:
-    """INV-5: of what is held, denied or masked every text has its own verdict."""
+    """INV-5: of what is held or denied every text has its own verdict."""
     rules = "version: 1\nrules: [{name: asks, match: {effects: [read]}, then: {review: {from: [dba]}}}]"
     review = PolicyInForce(load(rules, "t"), PolicyVersion(1))
     denial = PolicyInForce(load("version: 1\nrules: []", "t"), PolicyVersion(1))
-    masks = "masks: [{columns: [public.t.a], with: full, predicates: deny}]"
-    masked = PolicyInForce(
-        load(f"version: 1\nrules: [{{name: r, match: {{effects: [read]}}, then: allow}}]\n{masks}", "t"),
-        PolicyVersion(1),
-    )
-    for made, in_force in enumerate((review, denial, masked)):
+    for made, (in_force, text) in enumerate(
+        ((review, LIKE), (denial, LIKE), (MASKED, "select b from t where a = {} and c < {}"))
+    ):
         for number in (1, 2):
-            asked(LIKE.format(number, 1), catalog=TABLES, in_force=in_force)
+            asked(text.format(number, 1), catalog=TABLES, in_force=in_force)
         assert asked.made == 2 * (made + 1)
 
 
@@ -280,17 +296,23 @@ TAILS = st.sampled_from(
 )
 
 
-@given(HEADS, st.lists(TERMS, min_size=1, max_size=3), TAILS, st.lists(st.lists(NUMBERS, min_size=9, max_size=9)))
+@given(
+    HEADS,
+    st.lists(TERMS, min_size=1, max_size=3),
+    TAILS,
+    st.lists(st.lists(NUMBERS, min_size=9, max_size=9)),
+    st.sampled_from([IN_FORCE, MASKED]),
+)
 def test_what_is_told_again_is_what_would_be_judged(
-    head: str, terms: list[str], tail: str, several: list[list[int]]
+    head: str, terms: list[str], tail: str, several: list[list[int]], in_force: PolicyInForce
 ) -> None:
-    """INV-1: the verdict that is kept and the verdict that is made are one, in every part of them."""
+    """INV-1, INV-4: the verdict that is kept and the verdict that is made are one, in every part of them."""
     asked = Asked()
     text = f"{head} where {' and '.join(terms)}{tail}"
     for numbers in several:
         given_now = text.format(*(numbers * 2))
-        expected = judge(given_now, STATE, TABLES, IN_FORCE, WHO, b"k" * 32)
-        told = asked(given_now, catalog=TABLES)
+        expected = judge(given_now, STATE, TABLES, in_force, WHO, b"k" * 32)
+        told = asked(given_now, catalog=TABLES, in_force=in_force)
         assert told == expected
         assert (told.plain, [one.summary for one in told.statements]) == (
             expected.plain,
