@@ -27,11 +27,13 @@ class Relay(Gateway):
     async def serve(self, pipe: TunnelPipe, principal: Principal, opening: Opening) -> Ended:
         connection = self.may_open(principal, opening.connection)
         limit = self._services.message_limit
-        entry = await enter(pipe, Verifier.parse(opening.scram_verifier), connection.database, limit)
-        if not isinstance(entry, Entry):
-            return Ended("client", "the client did not sign in")
-        target = self._services.targets[opening.connection]
-        database = await upstream.connect(target, {**entry.parameters, "client_encoding": "UTF8"}, limit)
+        target, verifier = self._services.targets[opening.connection], Verifier.parse(opening.scram_verifier)
+        with upstream.Dialing(target) as dialing:
+            entry = await enter(pipe, verifier, connection.database, limit, began=dialing.begin)
+            if not isinstance(entry, Entry):
+                return Ended("client", "the client did not sign in")
+            parameters = {**entry.parameters, "client_encoding": "UTF8"}
+            database = await upstream.connect(target, parameters, limit, dialing)
         try:
             greeting = [backend.make_parameter_status(*each) for each in database.parameters.items()]
             greeting += [backend.make_backend_key(1, secrets.token_bytes(entry.key_bytes)), backend.make_ready("I")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hoopd.pgwire import backend, startup
@@ -49,15 +49,22 @@ class CancelAttempt:
 
 
 async def enter(
-    pipe: ClientPipe, verifier: Verifier, database: str, message_limit: int, *, seconds: float = Bounds().startup
+    pipe: ClientPipe,
+    verifier: Verifier,
+    database: str,
+    message_limit: int,
+    *,
+    seconds: float = Bounds().startup,
+    began: Callable[[], None] = lambda: None,
 ) -> Entry | CancelAttempt | None:
     """Read what the client asks for and check its password. None: it left, or was told why it may not stay.
 
-    ``database`` is the connection's: another name is refused. ``seconds``: how long all of this may take.
+    ``database`` is the connection's: another name is refused. ``seconds``: how long all of this may take. ``began`` is
+    called once it has asked for a session that it may have if it knows the password.
     """
     try:
         async with asyncio.timeout(seconds):
-            return await _enter(pipe, verifier, database, message_limit)
+            return await _enter(pipe, verifier, database, message_limit, began)
     except TimeoutError:
         await _fatal(pipe, "08006", f"start-up took more than {seconds:g} s")
     except WireError as problem:
@@ -71,7 +78,7 @@ async def _fatal(pipe: ClientPipe, sqlstate: str, message: str) -> None:
 
 
 async def _enter(
-    pipe: ClientPipe, verifier: Verifier, database: str, message_limit: int
+    pipe: ClientPipe, verifier: Verifier, database: str, message_limit: int, began: Callable[[], None]
 ) -> Entry | CancelAttempt | None:
     first = StartupReader()
     for _ in range(3):
@@ -84,7 +91,11 @@ async def _enter(
             case startup.CancelRequest(pid=pid, secret=secret):
                 return CancelAttempt(pid, secret)
             case startup.StartupMessage():
-                return await _signed_in(pipe, packet, first.finish(), verifier, database, message_limit)
+                if negotiation := startup.negotiation(packet):
+                    await pipe.write(negotiation)
+                parameters = check_parameters(packet.parameters, database)
+                began()
+                return await _signed_in(pipe, packet, parameters, first.finish(), verifier, message_limit)
     raise WireError("08P01", "too many encryption requests")
 
 
@@ -101,14 +112,11 @@ async def _first_packet(pipe: ClientPipe, reader: StartupReader) -> startup.Firs
 async def _signed_in(
     pipe: ClientPipe,
     message: startup.StartupMessage,
+    parameters: Mapping[str, str],
     rest: bytes,
     verifier: Verifier,
-    database: str,
     message_limit: int,
 ) -> Entry | None:
-    if negotiation := startup.negotiation(message):
-        await pipe.write(negotiation)
-    parameters = check_parameters(message.parameters, database)
     frames = FrameReader(PASSWORD_LIMIT)
     early = list(frames.feed(rest))
     scram = ScramServer(verifier, secrets.token_urlsafe(24))

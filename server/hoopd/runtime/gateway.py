@@ -148,9 +148,20 @@ class Gateway:
             verifier = Verifier.parse(opening.scram_verifier)
         except WireError as problem:
             raise Refused(problem.message) from None
-        with self.registry.entering(principal.key):
-            most, seconds = self._services.message_limit, self._services.bounds.startup
-            entry = await enter(pipe, verifier, connection.database, most, seconds=seconds)
+        with upstream.Dialing(self._services.targets[connection.name]) as dialing:
+            with self.registry.entering(principal.key):
+                most, seconds = self._services.message_limit, self._services.bounds.startup
+                entry = await enter(pipe, verifier, connection.database, most, seconds=seconds, began=dialing.begin)
+            return await self._entered(pipe, principal, opening, entry, dialing)
+
+    async def _entered(
+        self,
+        pipe: TunnelPipe,
+        principal: Principal,
+        opening: Opening,
+        entry: Entry | CancelAttempt | None,
+        dialing: upstream.Dialing,
+    ) -> Ended:
         match entry:
             case None:
                 return Ended("client", "the client did not sign in to the tunnel")
@@ -161,7 +172,7 @@ class Gateway:
             case Entry():
                 try:
                     with self.registry.key(principal.key, entry.key_bytes) as key:
-                        return await self._session(pipe, principal, opening, entry, key)
+                        return await self._session(pipe, principal, opening, entry, key, dialing)
                 except HoopError as problem:
                     self._services.metrics.failed(problem.sqlstate)
                     self._services.metrics.session_ended("refused")
@@ -169,7 +180,13 @@ class Gateway:
                     return Ended("refused", problem.message)
 
     async def _session(
-        self, pipe: TunnelPipe, principal: Principal, opening: Opening, entry: Entry, key: tuple[int, bytes]
+        self,
+        pipe: TunnelPipe,
+        principal: Principal,
+        opening: Opening,
+        entry: Entry,
+        key: tuple[int, bytes],
+        dialing: upstream.Dialing,
     ) -> Ended:
         if self._stopping is not None:
             raise Unavailable(self._stopping, sqlstate="57P03")
@@ -179,7 +196,8 @@ class Gateway:
         visa = self._visa(pipe, principal, target)
         judging = self._judging(visa, target, entry)
         await judging.may_start(entry.judged, target.user)
-        database = await upstream.connect(target, _parameters(entry, session, principal), self._services.message_limit)
+        parameters, most = _parameters(entry, session, principal), self._services.message_limit
+        database = await upstream.connect(target, parameters, most, dialing)
         try:
             runner = self._runner(pipe, visa, judging, opening, entry, session, target, database)
             for name, value in database.parameters.items():

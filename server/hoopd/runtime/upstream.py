@@ -16,6 +16,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -86,10 +87,70 @@ class Upstream:
         self.writer.close()
 
 
-async def connect(target: Target, parameters: Mapping[str, str], message_limit: int) -> Upstream:
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Dialing:
+    """A socket to a database, and its TLS, made ready while the client still proves its password: the longest part of
+    opening a session needs nothing of what it proves. Nothing is said on it: no credential, not even whose it will be.
+
+    A context manager: what nobody has taken by its end is closed.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._task: asyncio.Task[Streams] | None = None
+
+    def begin(self) -> None:
+        """Start, once."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._dial())
+
+    async def take(self) -> Streams:
+        """The streams, which are the caller's to close from now on. Raises what opening a socket, or TLS, raises."""
+        task, self._task = self._task, None
+        if task is None:
+            return await _open(self._target)
+        try:
+            reader, writer = await task
+        except asyncio.CancelledError:
+            _forget(task)
+            raise
+        if not reader.at_eof() and reader.exception() is None:
+            return reader, writer
+        writer.close()  # the client took so long that the database did not wait
+        return await _open(self._target)
+
+    async def _dial(self) -> Streams:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await _open(self._target)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._task is not None:
+            _forget(self._task)
+
+
+def _forget(task: asyncio.Task[Streams]) -> None:
+    """Close what it opened or still opens."""
+
+    def close(done: asyncio.Task[Streams]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            done.result()[1].close()
+
+    task.cancel()
+    task.add_done_callback(close)
+
+
+async def connect(
+    target: Target, parameters: Mapping[str, str], message_limit: int, dialing: Dialing | None = None
+) -> Upstream:
     """Connect and authenticate as the connection's service user.
 
-    ``parameters`` are the start-up parameters beside user and database; ``message_limit`` bounds one message in bytes.
+    ``parameters`` are the start-up parameters beside user and database; ``message_limit`` bounds one message in bytes;
+    ``dialing`` is taken where there is one.
 
     Raises:
         Unavailable: the database cannot be reached, is not the one meant, or refuses the credential.
@@ -98,9 +159,10 @@ async def connect(target: Target, parameters: Mapping[str, str], message_limit: 
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             try:
-                return await _connect(target, parameters, message_limit, startup.NEWEST_MINOR)
+                streams = await (dialing or Dialing(target)).take()
+                return await _start_on(streams, target, parameters, message_limit, startup.NEWEST_MINOR)
             except _NotSpoken:
-                return await _connect(target, parameters, message_limit, 0)
+                return await _start_on(await _open(target), target, parameters, message_limit, 0)
     except TimeoutError:
         raise Unavailable(
             f"the database of {name} did not answer in {CONNECT_SECONDS:.0f} s", sqlstate="08001"
@@ -118,8 +180,10 @@ async def connect(target: Target, parameters: Mapping[str, str], message_limit: 
         raise Unavailable(f"the database of {name} refused the gateway: {problem.message}", sqlstate="08004") from None
 
 
-async def _connect(target: Target, parameters: Mapping[str, str], message_limit: int, minor: int) -> Upstream:
-    reader, writer = await _open(target)
+async def _start_on(
+    streams: Streams, target: Target, parameters: Mapping[str, str], message_limit: int, minor: int
+) -> Upstream:
+    reader, writer = streams
     try:
         upstream = Upstream(reader, writer, FrameReader(message_limit, rows=True), minor=minor)
         await _start(upstream, target, parameters)
@@ -153,7 +217,7 @@ async def cancel(target: Target, pid: int, secret: bytes) -> None:
         return
 
 
-async def _open(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _open(target: Target) -> Streams:
     sock = await _socket(target.connection.host, target.connection.port)
     try:
         if target.tls is TlsMode.disable:

@@ -79,6 +79,71 @@ async def test_scram(database: str) -> None:
     await closed()
 
 
+async def test_a_socket_that_was_made_ready_ahead_is_taken(tls_postgres_server: TlsServer) -> None:
+    """And each only once: a second session has one of its own."""
+    target = tls_target(tls_postgres_server, TlsMode.verify_full, ca=tls_postgres_server.ca)
+    with upstream.Dialing(target) as dialing:
+        dialing.begin()
+        dialing.begin()
+        ready = await asyncio.shield(dialing._task)  # type: ignore[arg-type]
+        first = await upstream.connect(target, {}, LIMIT, dialing)
+        second = await upstream.connect(target, {}, LIMIT, dialing)
+    assert first.writer is ready[1]
+    assert second.writer is not first.writer
+    for each in (first, second):
+        assert not each.writer.is_closing(), "the end of the block is not theirs"
+        each.close()
+    await closed()
+
+
+async def test_what_was_made_ready_and_nobody_took_is_closed() -> None:
+    """A client that does not know the password; nothing was said on its behalf."""
+    said: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said.put_nowait(await reader.read())
+
+    async with pretended(script, tls=TlsMode.disable) as target:
+        with upstream.Dialing(target) as dialing:
+            dialing.begin()
+            await asyncio.shield(dialing._task)  # type: ignore[arg-type]
+        assert await asyncio.wait_for(said.get(), 20) == b""
+        with upstream.Dialing(target) as dialing:
+            dialing.begin()  # and what is still on its way
+        for _ in range(20):
+            await asyncio.sleep(0)
+        with upstream.Dialing(target):
+            pass  # and what was never begun
+
+
+async def test_a_socket_that_the_database_did_not_keep_is_made_anew(tmp_path: Path) -> None:
+    """PostgreSQL waits for authentication_timeout, and a person at a password prompt may take longer."""
+    settings = {"authentication_timeout": "1s"}
+    with running(tmp_path / "postgres", settings=settings) as server:
+        target = target_of(server.dsn("postgres"))
+        with upstream.Dialing(target) as dialing:
+            dialing.begin()
+            reader, _ = await asyncio.shield(dialing._task)  # type: ignore[arg-type]
+            async with asyncio.timeout(20):
+                while not reader.at_eof():
+                    await asyncio.sleep(0.01)
+            opened = await upstream.connect(target, {}, LIMIT, dialing)
+            assert opened.pid
+            opened.close()
+        await closed()
+
+
+async def test_a_database_that_is_away_is_told_of_to_whoever_takes() -> None:
+    target = target_of("postgresql://nobody:x@127.0.0.1:1/none")
+    with upstream.Dialing(target) as dialing:
+        dialing.begin()
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            await upstream.connect(target, {}, LIMIT, dialing)
+    with upstream.Dialing(target) as dialing:
+        dialing.begin()
+        await asyncio.wait([dialing._task])  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize("binaries", INSTALLATIONS, ids=name_of)
 async def test_the_newest_protocol_that_the_server_knows_and_a_cancel_with_its_key(
     binaries: Binaries, postgres_of: Callable[[Binaries], PostgresServer]
