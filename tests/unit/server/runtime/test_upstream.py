@@ -141,7 +141,7 @@ async def test_a_database_that_is_away_is_told_of_to_whoever_takes() -> None:
             await upstream.connect(target, {}, LIMIT, dialing)
     with upstream.Dialing(target) as dialing:
         dialing.begin()
-        await asyncio.wait([dialing._task])  # type: ignore[list-item]
+        await asyncio.wait([dialing._task])  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize("binaries", INSTALLATIONS, ids=name_of)
