@@ -37,6 +37,10 @@ TURNS = 2
 """How many turns of the event loop a flush waits for frames of other sessions, which then share its message."""
 
 
+_FLOW = frozenset({DATA, CREDIT})
+"""Kinds that credit bounds by itself."""
+
+
 class FrameError(Exception):
     """The other end sent what is no frame, or more than it may."""
 
@@ -120,8 +124,9 @@ class Outbox:
     """Frames that wait to be sent, by session. ``wake`` is called when the first of them comes.
 
     Within a session they keep their order. Where all fit into a message they go together; else sessions take turns, so
-    that one that sends much is not before all others. Those that put data in are bounded by their credit and by
-    ``has_room``; ``control`` is what else waits, for whoever must not add to it without end.
+    that one that sends much is not before all others. Who puts data in is bounded by the credit of its sessions, and
+    by ``has_room`` where it asks; ``is_crowded`` tells of too much of anything else, for whoever must not add to it
+    without end.
     """
 
     LIMIT = 1024 * 1024
@@ -131,7 +136,7 @@ class Outbox:
         self._wake = wake
         self._queues: dict[int, deque[bytes]] = {}
         self._size = 0
-        self.control = 0
+        self._control = 0
 
     def __bool__(self) -> bool:
         return self._size > 0
@@ -142,14 +147,14 @@ class Outbox:
 
     @property
     def is_crowded(self) -> bool:
-        return self.control >= self.CONTROL_LIMIT
+        return self._control >= self.CONTROL_LIMIT
 
     def put_data(self, session: int, data: bytes) -> None:
         self._put(session, encode(DATA, session, data))
 
     def put(self, kind: int, session: int, body: bytes = b"") -> None:
         frame = encode(kind, session, body)
-        self.control += len(frame)
+        self._control += len(frame)
         self._put(session, frame)
 
     def put_credit(self, session: int, amount: int) -> None:
@@ -165,12 +170,12 @@ class Outbox:
             self._wake()
 
     def take(self) -> bytes:
-        """The next message; at most little over ``MESSAGE_BYTES``."""
+        """The next message: little over ``MESSAGE_BYTES`` at most, or one frame that is longer."""
         parts = self._all() if self._size <= MESSAGE_BYTES else self._in_turns()
         message = b"".join(parts)
         self._size -= len(message)
-        if not self._size:
-            self.control = 0
+        if self._control:
+            self._control -= sum(len(part) for part in parts if part[0] not in _FLOW)
         return message
 
     def _all(self) -> list[bytes]:

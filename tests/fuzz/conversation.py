@@ -260,7 +260,7 @@ class Conversation:
         if self.choose.random() < 0.1:
             return events.JudgingFailed(ticket, "58000", "the store does not answer")
         self.questions.append(lambda: self._settled(ticket))
-        return events.Raised(ticket, RequestId(f"r-{ticket}"), ("dba",), ("rule",), 240, NOW)
+        return events.Raised(ticket, RequestId(f"r-{ticket}"), ("dba",), ("rule",), NOW)
 
     def _settled(self, ticket: int) -> events.Event:
         if self.choose.random() < 0.2:

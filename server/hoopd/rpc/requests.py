@@ -7,7 +7,7 @@ without one that was got for approving there is no decision (INV-6).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 import grpc.aio
@@ -26,9 +26,8 @@ from hoopd.domain.mask import MaskRule
 from hoopd.domain.principal import Principal
 from hoopd.domain.request import Request, RequestState, StatementFacts, Verdict, Word
 from hoopd.identity.settings import Purpose
+from hoopd.recording.codec import micros
 from hoopd.rpc.authentication import principal_of
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -145,11 +144,6 @@ def message(request: Request, viewer: Principal, sight: Sight, now: datetime) ->
         policy_version=snapshot.policy_version,
         message=request.message,
     )
-
-
-def micros(moment: datetime) -> int:
-    """Microseconds since 1970 in UTC, exact."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _states(request: pb.ListRequestsRequest) -> Collection[RequestState]:

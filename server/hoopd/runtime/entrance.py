@@ -30,7 +30,6 @@ JUDGED = frozenset({"search_path"})
 class Entry:
     """A client that knows the tunnel's password. ``key_bytes``: how long the secret of its cancel key is."""
 
-    user: str
     application: str
     parameters: Mapping[str, str]
     frames: FrameReader
@@ -137,7 +136,7 @@ async def _signed_in(
     if frames.buffered or early:
         raise WireError("08P01", "the client sent messages before it was told that it is signed in")
     application = parameters.get("application_name", "")
-    return Entry(message.parameters["user"], application, parameters, FrameReader(message_limit), message.key_bytes)
+    return Entry(application, parameters, FrameReader(message_limit), message.key_bytes)
 
 
 async def _password(pipe: ClientPipe, frames: FrameReader, early: list[Frame]) -> bytes | None:

@@ -77,9 +77,8 @@ class Holds:
         except HoopError as problem:
             post(events.JudgingFailed(asked.ticket, problem.sqlstate, problem.message))
             return
-        people, hold = _people(request), request.hold_until - request.created
         rules = request.snapshot.rules
-        post(events.Raised(asked.ticket, request.id, people, rules, round(hold.total_seconds()), request.expires))
+        post(events.Raised(asked.ticket, request.id, _people(request), rules, request.expires))
 
         def remind(now: Request) -> None:
             left = max(timedelta(0), now.hold_until - clock.now())

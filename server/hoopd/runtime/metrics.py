@@ -26,7 +26,7 @@ from hoopd.runtime import clock
 __all__ = ["CONTENT_TYPE", "OTHER", "Metrics"]
 
 OTHER = "other"
-CAUSES = ("client", "database", "gateway", "expired", "refused")
+CAUSES = ("client", "database", "gateway", "expired", "refused", "limit")
 """Why sessions end."""
 LEGS = ("from_client", "to_client", "from_database", "to_database")
 SQLSTATE_CLASSES = (

@@ -14,7 +14,7 @@ import secrets
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -52,9 +52,13 @@ class Upstream:
     minor: int = 0
     received: int = 0
     """Bytes that came from the database."""
+    early: list[Frame] = field(default_factory=list)
 
     async def read(self) -> list[Frame]:
         """The next whole frames; an empty list at the end of the stream."""
+        if self.early:
+            frames, self.early = self.early, []
+            return frames
         while True:
             data = await self.reader.read(READ_SIZE)
             if not data:
@@ -272,13 +276,13 @@ def certificate_hash(writer: asyncio.StreamWriter) -> bytes | None:
     return hashlib.new("sha256" if name in ("md5", "sha1") else name, der).digest()
 
 
-async def _frames(upstream: Upstream) -> AsyncIterator[Frame]:
-    while True:
-        frames = await upstream.read()
-        if not frames:
-            raise WireError("08006", "it closed the connection during start-up")
-        for frame in frames:
-            yield frame
+async def _next(upstream: Upstream) -> Frame:
+    """The next frame of the start-up; those that came with it wait."""
+    frames = await upstream.read()
+    if not frames:
+        raise WireError("08006", "it closed the connection during start-up")
+    upstream.early = frames[1:]
+    return frames[0]
 
 
 def check_encoding(encoding: str | None) -> None:
@@ -297,7 +301,8 @@ async def _start(upstream: Upstream, target: Target, parameters: Mapping[str, st
     given = {"user": target.user, "database": target.connection.database, **parameters}
     await upstream.write(startup.make_startup(given, upstream.minor))
     signing_in = _SignIn(upstream, target)
-    async for frame in _frames(upstream):
+    while True:
+        frame = await _next(upstream)
         signing_in.check_version(frame)
         match frame.kind:
             case "R":

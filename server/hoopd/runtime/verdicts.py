@@ -98,7 +98,9 @@ class VerdictCache:
         seen = self._seen.get(id(state))
         if seen is not None and seen[0] is state and seen[1] is circumstances:
             return seen[2]
-        if len(self._seen) >= self._entries or len(self._askers) >= self._entries:
+        if len(self._seen) >= self._entries:  # each transaction has states of its own
+            self._seen.clear()
+        if len(self._askers) >= self._entries:
             self._forget()
         who = (state, circumstances.principal, circumstances.application)
         number = self._askers.setdefault(who, len(self._askers))

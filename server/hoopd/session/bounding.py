@@ -177,10 +177,11 @@ def _own(core: Core, expect: ExpectOwn) -> None:
     core.to_server(frontend.make_query(TEXTS[expect.step]))
 
 
-def began(core: Core, status: str) -> Work | None:
+def began(core: Core, status: str, failed: str) -> Work | None:
     """The answer to BEGIN is whole. The work whose Query goes out now, or None where it does not.
 
-    Where it does not and ``status`` is ``I``, the client has still to be told that the server is ready.
+    Where it does not and ``status`` is ``I``, the client has still to be told that the server is ready. ``failed`` is
+    the SQLSTATE of the error that the answer was.
     """
     work, core.work = core.work, None
     assert work is not None
@@ -190,8 +191,9 @@ def began(core: Core, status: str) -> Work | None:
     if status == "T":
         core.to_client(backend.make_error(error("57014", _CANCELLED)))
     outcome = StatementOutcome.cancelled if work.cancelled else StatementOutcome.error
+    sqlstate = failed or "57014"
     for number in work.numbers:
-        core.record(StatementFinished(number, outcome, "", None, 0.0, "57014", _NOT_BEGUN))
+        core.record(StatementFinished(number, outcome, "", None, 0.0, sqlstate, _NOT_BEGUN))
     if work.request is not None:
         core.emit(Finish(work.request))
     if status != "I":

@@ -52,7 +52,6 @@ class Raise:
 class Withdraw:
     """Nobody waits for the request any more; late answers carry an old ticket."""
 
-    ticket: int
     why: str
 
 
@@ -104,7 +103,6 @@ class Tell:
     message: str
     sql: str
     waiting_for: tuple[str, ...] = ()
-    hold_seconds: int = 0
 
 
 @dataclass(slots=True)

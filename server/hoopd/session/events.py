@@ -59,7 +59,6 @@ class Raised:
     request: RequestId
     waiting_for: tuple[str, ...]
     rules: tuple[str, ...]
-    hold_seconds: int
     expires: datetime
 
 

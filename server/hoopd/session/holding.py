@@ -38,16 +38,16 @@ def hold(core: Core) -> None:
     core.emit(Raise(work.ticket, work.numbers[0], work.verdict, work.params, digest, core.state))
 
 
-def raised(core: Core, event: Raised, expires: RequestRaised) -> None:
+def raised(core: Core, event: Raised) -> None:
     """The request is stored: tell the client, and wait."""
     work = _work(core)
     work.request = event.request
     core.go(Move.stored)
-    core.record(expires)
+    core.record(RequestRaised(work.numbers[0], event.request, event.waiting_for, event.expires))
     people = _people(event.waiting_for)
     text = f"held as {event.request}, waiting for {people}"
     _notice(core, text, f"rule: {', '.join(event.rules)}; cancel the statement to withdraw the request")
-    core.emit(Tell("held", event.request, text, _sql(work), event.waiting_for, event.hold_seconds))
+    core.emit(Tell("held", event.request, text, _sql(work), event.waiting_for))
     if work.cancelled:
         cancel(core)
 
@@ -111,7 +111,7 @@ def void(core: Core, why: str) -> None:
     """An approval that no longer fits what would run."""
     work = _work(core)
     assert work.request is not None
-    core.emit(Withdraw(work.ticket, why), Tell("void", work.request, why, _sql(work)))
+    core.emit(Withdraw(why), Tell("void", work.request, why, _sql(work)))
     core.record(_settled(work, RequestState.void, (), why))
     fields = error("42501", f"the approval of {work.request} is void: {why}", hint="send the statement again")
     refuse_work(core, fields, StatementOutcome.cancelled)
@@ -134,7 +134,7 @@ def withdraw(core: Core, why: str) -> None:
     if work is None or core.phase not in HELD:
         return
     if work.request is None:
-        core.emit(Withdraw(work.ticket, why))
+        core.emit(Withdraw(why))
         return
     _withdrawn(core, work, why)
 
@@ -148,7 +148,7 @@ def record_dropped(core: Core, why: str) -> None:
 
 def _withdrawn(core: Core, work: Work, why: str) -> None:
     assert work.request is not None
-    core.emit(Withdraw(work.ticket, why), Tell("cancelled", work.request, why, _sql(work)))
+    core.emit(Withdraw(why), Tell("cancelled", work.request, why, _sql(work)))
     core.record(_settled(work, RequestState.cancelled, (), why))
 
 

@@ -14,7 +14,7 @@ from hoopd.sql.facts import Effect, Facts
 COUNTED = frozenset({"insert", "update", "delete", "merge", "copy", "create_table_as", "select_into"})
 """Kinds whose tag ends with the number of rows that they wrote."""
 UNCOUNTED = frozenset({"truncate", "refresh_materialized_view"})
-GIVING_ROWS = COUNTED | {"select", "explain", "execute", "fetch", "show", "values", "table"}
+GIVING_ROWS = COUNTED | {"select", "explain", "execute", "fetch", "show"}
 _READING = frozenset({Effect.read})
 
 

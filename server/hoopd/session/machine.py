@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hoopd.domain.errors import HoopError
-from hoopd.domain.events import RequestRaised
 from hoopd.domain.ids import PolicyVersion
 from hoopd.domain.statement import SessionState
 from hoopd.masking.values import MaskContext
@@ -175,9 +174,7 @@ def _judging_failed(core: Core, event: JudgingFailed) -> None:
 
 
 def _raised(core: Core, event: Raised) -> None:
-    assert core.work is not None
-    number = core.work.numbers[0]
-    holding.raised(core, event, RequestRaised(number, event.request, event.waiting_for, event.expires))
+    holding.raised(core, event)
 
 
 def _reminded(core: Core, event: Reminded) -> None:

@@ -111,7 +111,6 @@ def _made(core: Core, running: Running) -> None:
             made.sql,
             b"",
             facts.kinds,
-            created=True,
             made_by=made,
             doubtful=runs_code(facts),
             meant=(made.meant,) if made.meant is not None else (),

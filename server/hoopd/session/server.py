@@ -139,6 +139,8 @@ def _pass_error(core: Core, head: Expected, frame: Frame, fields: ErrorFields) -
     if refusal is not None:
         core.to_client(backend.make_error(refusal))
         return
+    if isinstance(head, ExpectOwn):
+        head.failed = fields.sqlstate
     running = _current(head)
     shown = _own_words(running, fields) or values.error(core, fields, running)
     core.to_client(frame.data if shown is None else backend.make_error(shown))
@@ -279,7 +281,7 @@ def _own(core: Core, head: ExpectOwn, frame: Frame) -> bool:
     if head.step is not OwnStep.begin:
         if bounding.own_ended(core, head, status):
             _ready(core, head, frame)
-    elif (work := bounding.began(core, status)) is not None:
+    elif (work := bounding.began(core, status, head.failed)) is not None:
         client.send_query(core, work, own=True)
     elif status == "I":
         _ready(core, head, frame)
@@ -323,7 +325,6 @@ def _parse(core: Core, head: ExpectParse, frame: Frame) -> bool:
     if frame.kind != "1":
         return False
     core.expected.popleft()
-    head.prepared.created = True
     core.statements[head.prepared.name] = head.prepared
     core.to_client(frame.data)
     return True

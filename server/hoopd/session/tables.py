@@ -1,8 +1,9 @@
 """Prepared statements and portals of a session, and what is still expected from the server.
 
-One table each, whichever way the entry was made: Parse or PREPARE, Bind or DECLARE. An entry counts only after
-ParseComplete, BindComplete or CommandComplete has been seen; what the table does not have cannot be bound or executed
-(INV-1).
+One table each, whichever way the entry was made: Parse or PREPARE, Bind or DECLARE. What SQL made counts once its
+CommandComplete has been seen. What the protocol made counts for what follows in its own pipeline, where the server
+passes over all of it if the Parse or Bind fails; the entry is gone then. What the table does not have cannot be bound
+or executed (INV-1).
 """
 
 from __future__ import annotations
@@ -62,7 +63,6 @@ class Prepared:
     fields: tuple[Field, ...] | None = None
     described: bool = False
     doubtful: bool = False
-    created: bool = False
     made_by: PreparedText | None = None
     types: tuple[int, ...] = ()
     """Oids of users' types that its Parse gave the parameters."""
@@ -173,6 +173,8 @@ class ExpectOwn:
     step: OwnStep
     running: list[Running] = field(default_factory=list)
     withheld: bytes = b""
+    failed: str = ""
+    """The SQLSTATE of the error that came in its place."""
 
 
 @dataclass(slots=True)

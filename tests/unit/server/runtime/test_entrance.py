@@ -58,7 +58,7 @@ async def test_a_client_that_knows_the_password_and_one_byte_at_a_time() -> None
             entry = await entering
             signing.cancel()
         assert isinstance(entry, Entry)
-        assert (entry.user, entry.application) == ("alice", "psql")
+        assert entry.application == "psql"
         assert entry.parameters == {"application_name": "psql", "datestyle": "ISO, MDY"}
 
 
@@ -216,7 +216,7 @@ def test_parameters_that_do_not(name: str) -> None:
 
 def test_what_the_policy_is_asked_about() -> None:
     parameters = check_parameters({**GIVEN, "Search_Path": "other", "options": "-c jit=on"}, "shop")
-    entry = Entry("alice", "", parameters, FrameReader(64), 4)
+    entry = Entry("", parameters, FrameReader(64), 4)
     assert entry.judged == {"search_path": "other"}
 
 

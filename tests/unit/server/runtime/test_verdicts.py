@@ -144,6 +144,15 @@ def test_equal_states_and_people_ask_the_same(asked: Asked) -> None:
     assert asked.made == 1
 
 
+def test_transactions_do_not_empty_it(asked: Asked) -> None:
+    """Each has states of its own, equal to those of the one before."""
+    for _ in range(50):
+        asked(state=replace(STATE, transaction="T"))
+        asked()
+        assert len(asked.cache._seen) <= 10
+    assert asked.made == 2
+
+
 def test_who_asks_is_kept_within_bounds(asked: Asked) -> None:
     """INV-9: every session has states and principals of its own."""
     for number in range(50):

@@ -91,7 +91,7 @@ class Play:
 
     def raised(self) -> Self:
         expires = NOW + timedelta(minutes=30)
-        return self.event(events.Raised(self.ticket, RequestId("r-1"), ("dba",), ("writes",), 240, expires))
+        return self.event(events.Raised(self.ticket, RequestId("r-1"), ("dba",), ("writes",), expires))
 
     def settled(self, state: RequestState, *words: Word) -> Self:
         return self.event(events.Settled(self.ticket, state, words, ""))

@@ -138,7 +138,7 @@ def event_of(name: str, phase: Phase, play: Play) -> events.Event:
         "JudgingFailed": lambda: events.JudgingFailed(
             ticket(Phase.judging, Phase.raising, Phase.releasing), "58000", "no answer"
         ),
-        "Raised": lambda: events.Raised(ticket(Phase.raising), RequestId("r-1"), ("dba",), ("writes",), 240, NOW),
+        "Raised": lambda: events.Raised(ticket(Phase.raising), RequestId("r-1"), ("dba",), ("writes",), NOW),
         "Reminded": lambda: events.Reminded(ticket(Phase.holding), ("dba",), 200),
         "Settled": lambda: events.Settled(ticket(Phase.holding), RequestState.approved, (), ""),
         "Consumed": lambda: events.Consumed(ticket(Phase.consuming), True),
