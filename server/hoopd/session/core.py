@@ -227,9 +227,12 @@ class Core:
             self.finish(running, outcome, message=message)
 
     def under_way(self) -> list[Running]:
-        from_portals = [portal.running for portal in self.portals.values() if portal.running is not None]
+        portals = list(self.portals.values())
+        for expected in self.expected:
+            portals += [one for one in (getattr(expected, each, None) for each in ("portal", "replaced")) if one]
+        from_portals = [portal.running for portal in portals if portal.running is not None]
         from_queries = [r for expected in self.expected for r in getattr(expected, "running", ())]
-        return [running for running in (*from_portals, *from_queries) if not running.ended]
+        return list({id(r): r for r in (*from_portals, *from_queries) if not r.ended}.values())
 
     def set_state(self, **changes: object) -> None:
         """The same object where nothing changes: verdicts are looked up by it."""

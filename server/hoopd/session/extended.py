@@ -187,7 +187,8 @@ def bound_work(core: Core, frame: Frame, bind: frontend.Bind) -> Work | None:
         text = f'bind message supplies {len(bind.values)} parameters, but prepared statement "{bind.statement}" '
         refuse_extended(core, error("08P01", f"{text}requires {wanted}"))
         return None
-    if bind.portal and bind.portal in core.portals and not core.portals[bind.portal].declared:
+    taken = core.portals.get(bind.portal) if bind.portal else None
+    if taken is not None and not taken.declared and not taken.closing:
         refuse_extended(core, error("42P03", f'cursor "{bind.portal}" already exists'))
         return None
     if len(core.portals) >= MAX_PORTALS:
@@ -287,8 +288,9 @@ def send_bind(core: Core, work: Work) -> None:
     if running is not None:
         portal.judged, portal.looked_up = running.judged, names.looked_up(core, running.judged.facts)
     prepared.described = not prepared.changeable
-    _replace_unnamed(core, portal)
-    core.expected.append(ExpectBind(portal))
+    replaced = core.portals.pop(portal.name, None)
+    core.portals[portal.name] = portal
+    core.expected.append(ExpectBind(portal, replaced))
     core.to_server(work.frame.data)
     core.unsynced = True
     core.work = None
@@ -308,13 +310,6 @@ def _check_formats(prepared: Prepared, bind: frontend.Bind) -> None:
     sent, columns = len(bind.result_formats), len(prepared.fields or ())
     if sent > 1 and sent != columns:
         raise WireError("08P01", f"bind message has {sent} result formats but query has {columns} columns")
-
-
-def _replace_unnamed(core: Core, portal: Portal) -> None:
-    old = core.portals.pop(portal.name, None)
-    if old is not None and old.running is not None:
-        core.finish(old.running, StatementOutcome.done, message="its portal was replaced")
-    core.portals[portal.name] = portal
 
 
 def note_effects(core: Core, batch: Sequence[Facts]) -> None:
@@ -476,7 +471,13 @@ def _send_describe(core: Core, frame: Frame) -> None:
 def close(core: Core, frame: Frame) -> None:
     asked = frontend.read_close(frame.body)
     check_name(asked.name)
-    core.expected.append(ExpectClose(asked.kind, asked.name))
+    if asked.kind == "S":
+        core.expected.append(ExpectClose(core.statements.get(asked.name)))
+    else:
+        portal = core.portals.get(asked.name)
+        if portal is not None:
+            portal.closing = True
+        core.expected.append(ExpectClose(portal))
     core.to_server(frame.data)
     core.unsynced = True
 

@@ -96,8 +96,8 @@ def completed(core: Core, running: Running, tag: str) -> None:
         core.statements.pop(name, None)
     for name in _those(facts.closes, core.portals):
         portal = core.portals.get(name)
-        if portal is not None and portal.running is not running:
-            forget(core, name, "its portal was closed")
+        if portal is not None and portal.created and portal.running is not running:
+            forget(core, portal, "its portal was closed")
     _transaction(core, running, tag)
 
 
@@ -161,7 +161,7 @@ def _rolled_back_to(core: Core, running: Running) -> None:
     for since in core.savepoints[place : place + 1]:
         for portal in [one for one in core.portals.values() if one.serial > since.serial and one.created]:
             if portal.running is not running:
-                forget(core, portal.name, "its portal was closed by ROLLBACK TO")
+                forget(core, portal, "its portal was closed by ROLLBACK TO")
     del core.savepoints[place + 1 :]
 
 
@@ -171,10 +171,10 @@ def transaction_ended(core: Core, by: Running | None = None) -> None:
     ``by``: the COMMIT or ROLLBACK itself, whose portal is done with it.
     """
     for portal in list(core.portals.values()):
-        if by is not None and portal.running is by:
-            continue
+        if (by is not None and portal.running is by) or not portal.created:
+            continue  # what is bound behind the end has its BindComplete still to come
         if not portal.holds or (core.rolled_back and not portal.outlived):
-            forget(core, portal.name, "its portal ended with the transaction")
+            forget(core, portal, "its portal ended with the transaction")
         else:
             portal.outlived = True
     if core.code_ran:
@@ -184,9 +184,11 @@ def transaction_ended(core: Core, by: Running | None = None) -> None:
     core.rolled_back = False
 
 
-def forget(core: Core, name: str, message: str) -> None:
-    portal = core.portals.pop(name, None)
-    if portal is not None and portal.running is not None:
+def forget(core: Core, portal: Portal, message: str) -> None:
+    """It is gone from the server; another may have its name by now."""
+    if core.portals.get(portal.name) is portal:
+        del core.portals[portal.name]
+    if portal.running is not None:
         core.finish(portal.running, StatementOutcome.done, message=message)
 
 

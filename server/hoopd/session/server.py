@@ -35,6 +35,7 @@ from hoopd.session.tables import (
     ExpectSetting,
     ExpectSync,
     OwnStep,
+    Portal,
     Prepared,
     Running,
 )
@@ -181,7 +182,11 @@ def _skip_to_sync(core: Core) -> None:
     while core.expected and not isinstance(core.expected[0], ExpectSync):
         gone = core.expected.popleft()
         if isinstance(gone, ExpectBind):
-            core.portals.pop(gone.portal.name, None)
+            _replaced(core, gone)
+            if core.portals.get(gone.portal.name) is gone.portal:
+                del core.portals[gone.portal.name]
+        if isinstance(gone, ExpectClose) and isinstance(gone.entry, Portal):
+            gone.entry.closing = False
         if isinstance(gone, ExpectParse) and core.statements.get(gone.prepared.name) is gone.prepared:
             del core.statements[gone.prepared.name]
         running = _current(gone)
@@ -325,7 +330,9 @@ def _parse(core: Core, head: ExpectParse, frame: Frame) -> bool:
     if frame.kind != "1":
         return False
     core.expected.popleft()
-    core.statements[head.prepared.name] = head.prepared
+    name = head.prepared.name
+    if not any(isinstance(one, ExpectParse) and one.prepared.name == name for one in core.expected):
+        core.statements[name] = head.prepared  # else another is on its way to the server, and may be bound already
     core.to_client(frame.data)
     return True
 
@@ -415,9 +422,16 @@ def _bind(core: Core, head: ExpectBind, frame: Frame) -> bool:
     if frame.kind != "2":
         return False
     core.expected.popleft()
+    _replaced(core, head)
     head.portal.created = True
     core.to_client(frame.data)
     return True
+
+
+def _replaced(core: Core, head: ExpectBind) -> None:
+    """All that was sent to the portal before this one has been answered by now."""
+    if head.replaced is not None and head.replaced.running is not None:
+        core.finish(head.replaced.running, StatementOutcome.done, message="its portal was replaced")
 
 
 def _describe(core: Core, head: ExpectDescribe, frame: Frame) -> bool:
@@ -460,8 +474,6 @@ def _portal_completes(core: Core, running: Running, frame: Frame) -> bool:
     over = bounding.over(running, frame) if running.limited else None
     if over is not None:
         bounding.refuse_portal(core, running, over)
-    elif running.ended:
-        core.to_client(frame.data)
     else:
         _complete(core, running, frame)
     return True
@@ -471,10 +483,11 @@ def _close(core: Core, head: ExpectClose, frame: Frame) -> bool:
     if frame.kind != "3":
         return False
     core.expected.popleft()
-    if head.kind == "S":
-        core.statements.pop(head.name, None)
-    else:
-        names.forget(core, head.name, "its portal was closed")
+    match head.entry:
+        case Portal() as portal:
+            names.forget(core, portal, "its portal was closed")
+        case Prepared() as prepared if core.statements.get(prepared.name) is prepared:
+            del core.statements[prepared.name]
     core.to_client(frame.data)
     return True
 

@@ -124,6 +124,8 @@ class Portal:
     running: Running | None
     doubtful: bool = False
     created: bool = False
+    closing: bool = False
+    """A Close of it was sent, so that its name is free for what is sent after it."""
     serial: int = 0
     formats: tuple[int, ...] = ()
     """Of its columns, as the Bind gave them."""
@@ -204,7 +206,10 @@ class ExpectDescription:
 
 @dataclass(slots=True)
 class ExpectBind:
+    """``replaced``: the unnamed portal that there was, which is over once this one is there."""
+
     portal: Portal
+    replaced: Portal | None = None
 
 
 @dataclass(slots=True)
@@ -219,8 +224,9 @@ class ExpectExecute:
 
 @dataclass(slots=True)
 class ExpectClose:
-    kind: str
-    name: str
+    """``entry``: what had the name when the Close was sent; by its answer the name may be another's."""
+
+    entry: Prepared | Portal | None
 
 
 @dataclass(slots=True)
