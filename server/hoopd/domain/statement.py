@@ -35,3 +35,8 @@ class SessionState:
     catalog_changed: bool = False
     temporary_objects: bool = False
     settings_local: bool = False
+
+    @property
+    def current_role(self) -> str:
+        """Whose rights count: ``role`` is ``none`` for as long as there was no SET ROLE."""
+        return self.user if self.role in ("", "none") else self.role

@@ -154,7 +154,7 @@ class Holds:
             email=principal.email,
             groups=principal.groups,
             database=asker.connection.database,
-            role=state.role if state.role != "none" else state.user,
+            role=state.current_role,
             search_path=state.search_path,
             sql=verdict.sql,
             params=asked.params,

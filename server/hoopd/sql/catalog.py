@@ -164,6 +164,9 @@ class Catalog:
     event_triggers: tuple[tuple[str, str, str], ...] = ()
     """Schema, name and volatility of the functions that DDL sets off."""
     temp_schema: str | None = None
+    unusable: frozenset[tuple[str, str]] = frozenset()
+    """Role and schema: of the roles that a session can have, those without the right to use a schema, which PostgreSQL
+    passes over in their search path."""
     complete: bool = True
     fingerprint: str = ""
     flows: dict[int, Any] = field(default_factory=dict, init=False)
@@ -187,6 +190,7 @@ class Catalog:
             casts=tuple(Cast(*row) for row in rows["casts"]),
             event_triggers=tuple((s, n, v) for s, n, v in rows["event_triggers"]),
             temp_schema=temp,
+            unusable=frozenset((str(role), str(schema)) for role, schema in rows["unusable"]),
             fingerprint=fingerprint,
         )
 
@@ -220,7 +224,7 @@ class Catalog:
 
     def names(self, state: SessionState) -> Names:
         """Resolution under one session's search path and role."""
-        key = (state.search_path, state.role or state.user, state.temporary_objects)
+        key = (state.search_path, state.current_role, state.temporary_objects)
         found = self.resolutions.get(key)
         if found is None:
             if len(self.resolutions) >= _MAX_RESOLUTIONS:
@@ -289,23 +293,48 @@ def is_builtin_type(name: str) -> bool:
 
 
 def split_path(text: str) -> tuple[str, ...]:
-    """The names in a ``search_path`` setting: split at commas, unquoted ones folded (documentation, 20.11.1)."""
+    """The names in a ``search_path`` setting, as the server cuts and folds them (``SplitIdentifierString``): blanks are
+    those of ASCII, unquoted names have no blank in them and are folded in ASCII alone, and all end at 63 bytes.
+
+    What the server would not have taken as a setting gives the names in front of the fault.
+    """
     names: list[str] = []
-    rest = text.strip()
-    while rest:
-        if rest.startswith('"'):
-            end, name = _quoted(rest)
-            rest = rest[end:].lstrip()
+    at = _past_blanks(text, 0)
+    while at < len(text):
+        if text[at] == '"':
+            at, name = _quoted(text, at)
         else:
-            head, _, _ = rest.partition(",")
-            name, rest = head.strip().lower(), rest[len(head) :]
-        names.append(name)
-        rest = rest.removeprefix(",").lstrip()
+            start = at
+            while at < len(text) and text[at] != "," and text[at] not in BLANKS:
+                at += 1
+            name = "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text[start:at])
+        names.append(cut_name(name))
+        at = _past_blanks(text, at)
+        if at < len(text) and text[at] != ",":
+            break
+        at = _past_blanks(text, at + 1)
     return tuple(name for name in names if name)
 
 
-def _quoted(text: str) -> tuple[int, str]:
-    place, name = 1, ""
+BLANKS = " \t\n\r\f\v"
+"""What the server's scanner takes for blanks. Before PostgreSQL 16 without the last, which no setting may have here."""
+
+
+def _past_blanks(text: str, at: int) -> int:
+    while at < len(text) and text[at] in BLANKS:
+        at += 1
+    return at
+
+
+def cut_name(name: str) -> str:
+    """As ``truncate_identifier``: NAMEDATALEN less one, in bytes of whole characters."""
+    raw = name.encode()
+    return name if len(raw) < 64 else raw[:63].decode("utf-8", "ignore")
+
+
+def _quoted(text: str, at: int) -> tuple[int, str]:
+    """Where the name in quotes at ``at`` ends, and the name."""
+    place, name = at + 1, ""
     while place < len(text):
         if text[place] == '"':
             if text[place + 1 : place + 2] != '"':
@@ -320,7 +349,7 @@ def _names(catalog: Catalog, search_path: str, role: str, temporary: bool) -> Na
     listed = [role if name == "$user" else name for name in split_path(search_path)]
     path = [catalog.temp_schema or name if name == "pg_temp" else name for name in listed]
     if catalog.complete:
-        path = [name for name in path if name in catalog.schemas]
+        path = [name for name in path if name in catalog.schemas and (role, name) not in catalog.unusable]
     elif "$user" in split_path(search_path):
         path = [name for name in path if name != role]
     if "pg_catalog" not in path:

@@ -16,6 +16,12 @@ select n.oid::int8, n.nspname::text, n.oid = pg_catalog.pg_my_temp_schema()
 from pg_catalog.pg_namespace n
 where not pg_catalog.pg_is_other_temp_schema(n.oid) and n.nspname !~ '^pg_toast'
 """,
+    "unusable": """
+select r.rolname::text, n.nspname::text
+from pg_catalog.pg_roles r, pg_catalog.pg_namespace n
+where pg_catalog.pg_has_role(r.oid, 'MEMBER') and not pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
+  and not pg_catalog.pg_is_other_temp_schema(n.oid) and n.nspname !~ '^pg_toast'
+""",
     "relations": """
 select c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, c.relispartition, c.relrowsecurity,
        array(select a.attname::text from pg_catalog.pg_attribute a
@@ -105,7 +111,7 @@ CATALOG_QUERIES = {name: query.replace("{calls}", _CALLS) for name, query in _TE
 _WATCHED = (
     "pg_class", "pg_attribute", "pg_namespace", "pg_inherits", "pg_proc", "pg_type", "pg_operator", "pg_cast",
     "pg_trigger", "pg_rewrite", "pg_attrdef", "pg_constraint", "pg_policy", "pg_index",
-    "pg_event_trigger",
+    "pg_event_trigger", "pg_auth_members",
 )  # fmt: skip
 
 _FINGERPRINT_PART = (

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from hoopd.dev.binaries import Binaries
 from hoopd.dev.postgres import PostgresServer
@@ -118,10 +119,54 @@ def test_catalog_queries_need_no_search_path_and_run_no_users_code(database: str
         ('""', ()),
         ("a,,b", ("a", "b")),
         ('"unclosed', ("unclosed",)),
+        ("a b, c", ("a",)),
     ],
 )
 def test_search_paths_are_read_as_the_server_reads_them(text: str, names: tuple[str, ...]) -> None:
     assert split_path(text) == names
+
+
+PATHS = [
+    '"$user", public',
+    "$USER, public",
+    "hidden, public",
+    "\u00a0scratch, public",
+    "scratch\u00a0, public",
+    "\u2003scratch,public",
+    "\u212aelvin, public",
+    "KELVIN, public",
+    " \tScratch\n,\r public \f",
+    "sch\u00d6n, public",
+    '"Scratch", "kelvin" , public',
+    '"a ""b"", c", public',
+    "l" * 70 + ", public",
+    "\u00e9" * 40 + ", public",
+    '"' + "\u00e9" * 40 + '", public',
+    "",
+    '""',
+    "public, pg_catalog, scratch",
+]
+
+
+@pytest.mark.parametrize("role", ["none", "plain"])
+def test_the_path_is_the_one_that_the_server_makes_of_it(database: str, role: str) -> None:
+    """THREATS 4, 5: what is a blank or a capital to Python is none to PostgreSQL, `"$user"` is who is signed in until
+    there is a SET ROLE, and schemas that the role may not use are passed over."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        (user,) = connection.execute("select current_user::text").fetchone()
+        for name in ("scratch", "kelvin", "schön", "hidden", 'a "b", c', "l" * 63, "\u00e9" * 31, "plain", user):
+            connection.execute(sql.SQL("create schema {}").format(sql.Identifier(name)))
+        connection.execute("do $$begin create role plain; exception when duplicate_object then null; end$$")
+        for name in ("scratch", "kelvin", "schön", 'a "b", c', "l" * 63, "\u00e9" * 31, "plain"):
+            connection.execute(sql.SQL("grant usage on schema {} to plain").format(sql.Identifier(name)))
+        catalog = read_catalog(database)
+        connection.execute(sql.SQL("set role {}").format(sql.Identifier(role) if role != "none" else sql.SQL("none")))
+        for path in PATHS:
+            connection.execute("select set_config('search_path', %s, false)", (path,))
+            (kept,) = connection.execute("show search_path").fetchone()
+            (expected,) = connection.execute("select current_schemas(true)::text[]").fetchone()
+            state = replace(STATE, search_path=kept, user=user, role=role)
+            assert list(catalog.names(state).path) == [name for name in expected if name != "pg_temp"], path
 
 
 def resolved(sample: Sample, name: str, path: str, role: str = "app") -> str | None:
