@@ -43,7 +43,8 @@ class MaskPlan:
     that come out masked, ``rules`` the masks that decided. ``in_force``: the principal is under a mask that some column
     has; then DETAIL, HINT, CONTEXT and notification payloads are withheld (``masking.errors``). ``unmasked``: nothing
     masked is in reach, so rows of any shape pass. ``withhold_errors``: masked columns are in reach, so messages are
-    withheld too. ``writes_masked``: parameters are to be tried with ``placeholders.refusal`` at Bind.
+    withheld too. ``writes_masked``: parameters are to be tried with ``placeholders.refusal`` at Bind. ``relations``:
+    the oids of all that the statement names, since the server says of each plain column of its answer whose it is.
     """
 
     outcome: Outcome
@@ -56,6 +57,7 @@ class MaskPlan:
     withhold_errors: bool = False
     writes_masked: bool = False
     sqlstate: str = "42501"
+    relations: frozenset[int] = frozenset()
 
     def for_rows(self, count: int) -> tuple[ColumnMask | None, ...] | None:
         """The masks for a result of ``count`` columns; None where its rows must not be passed on (INV-4).
@@ -108,6 +110,11 @@ class MaskedColumns:
         if relation is not None and column.column in {one.name for one in relation.columns or ()}:
             self._found[column] = found
         return found
+
+    def oids(self, facts: Facts) -> frozenset[int]:
+        """Of the relations that a statement names, itself or by its names."""
+        found = (self._catalog.relations.get((access.schema or "", access.name)) for access in facts.accesses)
+        return frozenset(relation.oid for relation in found if relation is not None)
 
     def in_reach(self, access: ObjectAccess) -> bool:
         """Whether an access may meet masked values: its relation has some, or cannot be known not to."""
@@ -176,6 +183,7 @@ def _plan(facts: Facts, masked: MaskedColumns) -> MaskPlan:
         unmasked=not reach and not sources,
         withhold_errors=reach or bool(sources),
         writes_masked=writes,
+        relations=masked.oids(facts),
     )
 
 

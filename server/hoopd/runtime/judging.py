@@ -57,7 +57,7 @@ class Judging:
         """The verdict, if it can be given without waiting."""
         self._recorder.check_ready()
         catalog = self._catalog.fresh()
-        if catalog is None or len(asked.text) > AT_ONCE:
+        if catalog is None or _takes_long(asked):
             return None
         verdict = self._known(asked, catalog)
         return verdict if verdict.plain else None
@@ -65,7 +65,7 @@ class Judging:
     async def later(self, asked: Judge) -> Verdict:
         """The verdict under the catalog as it is now."""
         catalog = await self._catalog.current()
-        if len(asked.text) > AT_ONCE:
+        if _takes_long(asked):
             verdict = await asyncio.to_thread(self._judge, asked, catalog)
         else:
             verdict = self._known(asked, catalog)
@@ -108,3 +108,11 @@ class Judging:
         if asking is None or asking.principal is not self._visa.principal:
             asking = self._asking = Circumstances(self._visa.principal, self._connection, self._application)
         return asking
+
+
+def _takes_long(asked: Judge) -> bool:
+    """By its text, and by the longest one that it may run by name."""
+    size = len(asked.text)
+    if size <= AT_ONCE and "execute" in asked.text.lower():
+        size += asked.named.longest
+    return size > AT_ONCE

@@ -35,6 +35,7 @@ from hoopd.session.tables import (
     ExpectDescribe,
     ExpectDescription,
     ExpectExecute,
+    ExpectOrigins,
     ExpectParse,
     ExpectParsedAnew,
     Portal,
@@ -292,6 +293,9 @@ def send_bind(core: Core, work: Work) -> None:
     core.portals[portal.name] = portal
     core.expected.append(ExpectBind(portal, replaced))
     core.to_server(work.frame.data)
+    if running is not None and running.judged.plan.in_force:
+        core.expected.append(ExpectOrigins(portal))
+        core.to_server(frontend.make_describe("P", portal.name))
     core.unsynced = True
     core.work = None
     core.go(Move.pass_on)

@@ -37,6 +37,10 @@ class SessionNames:
     def certain(self) -> bool:
         return not self.core.names_doubted
 
+    @property
+    def longest(self) -> int:
+        return max((len(entry.sql) for entry in self.core.statements.values()), default=0)
+
     def statement(self, name: str) -> PreparedText | None:
         entry = self.core.statements.get(name)
         if entry is None or name == "" or entry.doubtful:

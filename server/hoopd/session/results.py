@@ -55,7 +55,8 @@ class ResultRelay:
         """Take the columns of the answer, before its first row.
 
         Raises:
-            UnplannedResult: masks are in force and these are not the columns that were planned.
+            UnplannedResult: masks are in force and these are not the columns that were planned, or are those of another
+                table: the server looks a name up once more when it had to wait for a lock on what it meant.
         """
         self.fields = fields
         if not self.plan.in_force or self.kind in ROWS_BUT_NO_COLUMNS:
@@ -64,6 +65,11 @@ class ResultRelay:
             raise UnplannedResult(
                 f"the answer has {len(fields)} columns where the analysis saw {len(self.plan.columns)}: "
                 "it was withheld, since columns of this connection are masked"
+            )
+        if any(field.table_oid and field.table_oid not in self.plan.relations for field in fields):
+            raise UnplannedResult(
+                "the answer has columns of another table than the statement named when it was judged: it was withheld, "
+                "since columns of this connection are masked"
             )
 
     def row(self, frame: Frame) -> bytes:

@@ -27,6 +27,7 @@ from hoopd.session.tables import (
     ExpectDescription,
     Expected,
     ExpectExecute,
+    ExpectOrigins,
     ExpectOwn,
     ExpectParse,
     ExpectParsedAnew,
@@ -434,6 +435,17 @@ def _replaced(core: Core, head: ExpectBind) -> None:
         core.finish(head.replaced.running, StatementOutcome.done, message="its portal was replaced")
 
 
+def _origins(core: Core, head: ExpectOrigins, frame: Frame) -> bool:
+    """Behind the Bind, in which the server may have analysed the statement anew, and before any row."""
+    running = head.portal.running
+    if frame.kind not in ("T", "n") or running is None:
+        return False
+    core.expected.popleft()
+    if frame.kind == "T":
+        running.relay.describe(backend.read_row_description(frame.body))
+    return True
+
+
 def _describe(core: Core, head: ExpectDescribe, frame: Frame) -> bool:
     if frame.kind not in ("t", "T", "n"):
         return False
@@ -521,6 +533,7 @@ _HANDLERS: dict[type[Expected], Callable[..., bool]] = {
     ExpectParsedAnew: _parsed_anew,
     ExpectDescription: _description,
     ExpectBind: _bind,
+    ExpectOrigins: _origins,
     ExpectDescribe: _describe,
     ExpectExecute: _execute,
     ExpectClose: _close,

@@ -213,6 +213,13 @@ class ExpectBind:
 
 
 @dataclass(slots=True)
+class ExpectOrigins:
+    """The gateway's own Describe of a portal whose rows are masked: whose columns they are, as it will run."""
+
+    portal: Portal
+
+
+@dataclass(slots=True)
 class ExpectDescribe:
     """The client's Describe."""
 
@@ -259,6 +266,7 @@ Expected = (
     | ExpectParsedAnew
     | ExpectDescription
     | ExpectBind
+    | ExpectOrigins
     | ExpectDescribe
     | ExpectExecute
     | ExpectClose

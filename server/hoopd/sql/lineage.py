@@ -43,6 +43,7 @@ class Cte:
     node: Node
     env: Env
     parent: Level | None
+    recursive: bool = False
     columns: tuple[Col, ...] | None = None
     approached: tuple[Col, ...] | None = None
     busy: bool = False
@@ -65,6 +66,7 @@ class Flow:
     derived: set[Any] = field(default_factory=set)
     suspects: frozenset[str] = frozenset()
     """Words behind a dot that are calls of functions unless they are columns."""
+    followed: int = 0
 
     # Queries
 
@@ -84,10 +86,10 @@ class Flow:
         if not clause:
             return env
         inner = dict(env)
-        ctes = []
+        ctes, recursive = [], bool(clause.get("recursive"))
         for item in clause["ctes"]:
             one = item["CommonTableExpr"]
-            ctes.append(Cte(one, inner if clause.get("recursive") else dict(inner), parent))
+            ctes.append(Cte(one, inner if recursive else dict(inner), parent, recursive))
             inner[one["ctename"]] = ctes[-1]
         for cte in ctes:
             self.cte_columns(cte)
@@ -106,7 +108,8 @@ class Flow:
         body = cte.node["ctequery"]
         select = body.get("SelectStmt", {})
         names = words_of(cte.node.get("aliascolnames", ()))
-        if select.get("op", "SETOP_NONE") != "SETOP_NONE" and not select.get("withClause"):
+        united = select.get("op", "SETOP_NONE") != "SETOP_NONE"
+        if cte.recursive and united and not select.get("withClause"):
             columns = self._rounds(cte, select, names)
         else:
             columns = renamed(self.query(body, cte.parent, cte.env), names)
@@ -127,6 +130,9 @@ class Flow:
         raise Unfollowed(f"the recursion of {cte.node['ctename']} cannot be followed")
 
     def select(self, node: Node, parent: Level | None, env: Env) -> list[Col]:
+        self.followed += 1
+        if self.followed > MAX_FOLLOWED:  # an arm that may name itself is followed again, and each of its own as often
+            raise Unfollowed("its queries are nested too deeply to be followed")
         env = self.with_clause(node, parent, env)
         if node.get("op", "SETOP_NONE") != "SETOP_NONE":
             columns = self._set_operation(node, parent, env)
@@ -319,6 +325,8 @@ class Flow:
         return inner.union(*(c.sources for c in named))
 
 
+MAX_FOLLOWED = 1_500
+"""Queries in one statement, each as often as it is followed (INV-9)."""
 MAX_COLUMNS = 1_664
 """MaxTupleAttributeNumber: the server itself takes no more."""
 _CONSTANT = Col("", NOTHING, Derivation.derived)

@@ -40,6 +40,10 @@ class Named(Protocol):
     def certain(self) -> bool:
         """Whether a name that is not here is not in the server either: no code has run that could have made it."""
 
+    @property
+    def longest(self) -> int:
+        """Characters of the longest text that is there, and would be analysed for the few of an EXECUTE."""
+
     def statement(self, name: str) -> PreparedText | None: ...
     def cursor(self, name: str) -> Cursor | None: ...
 
@@ -48,6 +52,7 @@ class NothingNamed:
     """A session that has none."""
 
     certain = True
+    longest = 0
 
     def statement(self, name: str) -> PreparedText | None:
         return None
@@ -78,6 +83,10 @@ class Batch:
     @property
     def certain(self) -> bool:
         return self._session.certain and not self._lost
+
+    @property
+    def longest(self) -> int:
+        return self._session.longest
 
     def statement(self, name: str) -> PreparedText | None:
         if self._lost:

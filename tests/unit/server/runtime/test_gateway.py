@@ -102,6 +102,38 @@ async def test_a_search_path_that_the_policy_would_not_let_be_set(things: str, r
             assert (await client.query("select 1"))[-1] == "Z I"
 
 
+MASKED = EVERYTHING + 'masks: [{columns: ["public.customers.card"], with: full, predicates: deny}]\n'
+TWO = """
+create schema scratch; create table scratch.customers (id int, card text);
+create table public.customers (id int, card text); insert into public.customers values (1, '4000123412341234')
+"""
+
+
+@pytest.mark.parametrize("extended", [False, True])
+async def test_a_name_that_the_server_looks_up_again_while_it_waits_for_a_lock(database: str, extended: bool) -> None:
+    """INV-4, THREATS 5: it was judged on the table that was there, and the answer is from the next one in the path.
+    The server itself says whose columns they are."""
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(TWO.encode())
+    with psycopg.connect(database) as owner:
+        async with bench(database, MASKED) as gateway, gateway.client(search_path="scratch, public") as client:
+            if extended:
+                client.send(make_parse("s", b"select id, card from customers"), SYNC)
+                assert await client.until() == ["1", "Z I"]
+            owner.execute("drop table scratch.customers")
+            if extended:
+                client.send(make_bind("", "s"), make_execute(""), SYNC)
+            else:
+                client.send(make_query(b"select id, card from customers"))
+            async with asyncio.timeout(20):
+                while not owner.execute("select 1 from pg_locks where not granted").fetchone():
+                    await asyncio.sleep(0.01)
+            owner.commit()
+            lines = await client.until("E")
+            assert "withheld" in lines[-1] or "cached plan must not change" in lines[-1]
+            assert "4000123412341234" not in str(lines)
+
+
 async def test_nobody_opens_what_the_policy_does_not_let_them(things: str) -> None:
     only_bob = "{name: bob may connect, match: {principals: {users: [bob@example.com]}}, then: {connect: allow}}"
     policy = f"version: 1\ndefault: deny\nrules:\n  - {only_bob}\n"

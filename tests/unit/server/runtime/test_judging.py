@@ -24,6 +24,8 @@ from hoopd.runtime.verdicts import VerdictCache
 from hoopd.runtime.visa import Visa
 from hoopd.session.commands import Judge
 from hoopd.session.judgement import PolicyInForce
+from hoopd.sql.facts import PreparedText
+from hoopd.sql.named import NothingNamed
 from hoopd.sql.parser import deep_recursion
 from tests.fixtures.requests import ALICE
 
@@ -88,6 +90,24 @@ async def test_a_long_text_does_not_hold_the_sessions_of_others_up(judge: Judgin
     assert judge.now(asked(LONG)) is None, "it cannot be judged without waiting"
     assert len(threads) == 1
     assert threads[0] != threading.get_ident()
+
+
+async def test_a_short_text_that_runs_a_long_one_does_not_either(judge: Judging, threads: list[int]) -> None:
+    """INV-9: and its verdict is never kept."""
+
+    class LongOne(NothingNamed):
+        longest = AT_ONCE
+
+        def statement(self, name: str) -> PreparedText | None:
+            return PreparedText(name, LONG, f"PREPARE {name} AS {LONG}")
+
+    await judge.later(asked("select 1"))
+    threads.clear()
+    assert judge.now(Judge(1, "Execute p", STATE, LongOne())) is None
+    verdict = await judge.later(Judge(1, "Execute p", STATE, LongOne()))
+    assert verdict.statements[0].facts.executes == ("p",)
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_a_short_text_is_judged_at_once(judge: Judging, threads: list[int]) -> None:

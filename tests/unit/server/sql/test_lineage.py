@@ -6,11 +6,13 @@ its sources, or the statement must not be followed at all.
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
 
 from hoopd.sql.facts import Derivation, Facts
+from hoopd.sql.lineage import MAX_FOLLOWED, Flow
 from tests.unit.server.sql.conftest import Sample
 
 MARKS = {
@@ -260,6 +262,39 @@ UNFOLLOWED = [
     "with r as (select * from r) select * from r, customers",
     "create function f() returns text language sql begin atomic select card from customers; end",
 ]
+
+
+@pytest.mark.parametrize("depth", [12, 40, 100])
+def test_queries_that_are_followed_again_and_again_are_given_up(
+    sample: Sample, depth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INV-9: each arm that may name itself is followed twice, and each of its own as often: 2 to the power of depth."""
+    followed = 0
+    select = Flow.select
+
+    def counted(flow: Flow, *given: Any) -> Any:
+        nonlocal followed
+        followed += 1
+        return select(flow, *given)
+
+    monkeypatch.setattr(Flow, "select", counted)
+    text = "select card from customers"
+    for _ in range(depth):
+        text = f"with recursive a as (select name from customers union all ({text})) select * from a"
+    facts = sample.facts(text)
+    assert facts.unfollowed == "its queries are nested too deeply to be followed"
+    assert "public.customers.card" in {str(column) for column in facts.derived}
+    assert MAX_FOLLOWED < followed < 3 * MAX_FOLLOWED
+
+
+def test_what_cannot_name_itself_is_followed_once(sample: Sample) -> None:
+    text = "select card from customers"
+    for _ in range(100):
+        text = f"with a as (select name from customers union all ({text})) select * from a"
+    facts = sample.facts(text)
+    assert facts.unfollowed is None
+    assert facts.output is not None
+    assert {str(c) for c in facts.output[0].sources} == {"public.customers.card", "public.customers.name"}
 
 
 @pytest.mark.parametrize("text", UNFOLLOWED)
