@@ -38,7 +38,6 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     given.what = given.what or list(WORKLOADS)
     given.rounds = given.rounds or (2 if given.quick else 9)
-    given.bulk_rounds = min(given.rounds, 5)
     given.sessions = given.sessions or (100 if given.quick else 1000)
     given.seconds = given.seconds or (1 if given.quick else 3)
     return given
@@ -59,11 +58,11 @@ def run_pgbench(stack: Stack, given: argparse.Namespace, report: Report) -> None
 def run_rows(stack: Stack, given: argparse.Namespace, report: Report) -> None:
     count = 100_000 if given.quick else 1_000_000
     report.notes.append(f"rows: {count:,} of about 100 bytes")
-    report.measures += bulk.measure_rows(stack, variants_of(stack, given), count, given.bulk_rounds, say)
+    report.measures += bulk.measure_rows(stack, variants_of(stack, given), count, given.rounds, say)
 
 
 def run_values(stack: Stack, given: argparse.Namespace, report: Report) -> None:
-    report.measures += bulk.measure_values(stack, variants_of(stack, given), given.bulk_rounds, say)
+    report.measures += bulk.measure_values(stack, variants_of(stack, given), given.rounds, say)
 
 
 def run_connect(stack: Stack, given: argparse.Namespace, report: Report) -> None:

@@ -15,8 +15,19 @@ from hoopd.pgwire import startup
 from hoopd.pgwire.backend import read_data_row
 from hoopd.pgwire.errors import parse_error
 from hoopd.pgwire.framing import Frame, FrameReader, encode
-from hoopd.pgwire.frontend import FLUSH, SYNC, TERMINATE, make_bind, make_describe, make_execute, make_parse, make_query
+from hoopd.pgwire.frontend import (
+    FLUSH,
+    SYNC,
+    TERMINATE,
+    make_bind,
+    make_close,
+    make_describe,
+    make_execute,
+    make_parse,
+    make_query,
+)
 from hoopd.pgwire.scram import MECHANISM, ScramClient
+from tests.fixtures._processes import eventually
 from tests.fixtures.stack import Person, Tunnel
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -449,3 +460,36 @@ def test_errors_at_any_point_of_a_pipeline(client: Raw) -> None:
 def test_a_wrong_password_is_28p01(tunnel: Tunnel) -> None:
     with pytest.raises(psycopg.OperationalError, match="wrong password: use the one that hoopctl connect printed"):
         psycopg.connect(tunnel.dsn, password="guessed")
+
+
+# What is sent ahead of its answers
+
+
+def test_a_deallocate_in_a_portal_bound_behind_a_close_is_seen(client: Raw) -> None:
+    """INV-1, INV-4, THREATS 9: else EXECUTE would be judged and masked as the statement that had the name before."""
+    assert client.query("PREPARE p AS SELECT id FROM customers ORDER BY id LIMIT 1")[0] == "C PREPARE"
+    for sql in (b"DEALLOCATE p", b"PREPARE p AS SELECT card_number FROM customers ORDER BY id LIMIT 1"):
+        client.send(make_parse("", sql), SYNC)
+        assert client.until() == ["1", READY]
+        client.send(make_close("P", ""), make_bind("", ""), make_execute(""), SYNC)
+        assert client.until()[:2] == ["3", "2"]
+    shown_card = client.query("EXECUTE p")[1]
+    assert shown_card.startswith("D ****")
+    assert len(shown_card) == len("D ****1234")
+
+
+def test_the_record_of_a_pipeline_says_how_each_of_it_ended(client: Raw, dave: Person) -> None:
+    """INV-3: the first one's rows and end, though another portal has taken the place of its own by then."""
+    client.send(make_parse("", b"SELECT 1 / (2 - $1::int)"), SYNC)
+    assert client.until() == ["1", READY]
+    for value in ("1", "2", "3"):
+        client.send(bind(value), make_execute(""))
+    client.send(SYNC)
+    assert client.until() == ["2", "D 1", "C SELECT 1", "E ERROR 22012 division by zero", READY]
+
+    def ended() -> list[tuple[str, str, int | None]]:
+        rows = dave.json("audit", "search", "SELECT 1 / (2 - $1::int)", "--limit", "50")
+        return sorted((row["params"][0]["value"], row["outcome"], row["rows"]) for row in rows if row["outcome"])
+
+    assert eventually(lambda: len(ended()) == 3, 20)
+    assert ended() == [("1", "done", 1), ("2", "error", None), ("3", "error", None)]

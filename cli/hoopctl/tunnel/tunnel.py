@@ -100,8 +100,8 @@ class Tunnel:
     async def _refuse(self, pipe: Pipe) -> None:
         self._refusals += 1
         try:
-            message = f"this tunnel carries {self._max_clients} connections at a time, and all are in use"
-            pipe.close_with(HoopctlError(message), TOO_MANY_CONNECTIONS)
+            full = f"this tunnel carries {self._max_clients} connections at a time, and all are in use"
+            pipe.close_with(HoopctlError(f"{full}: close some, or open another tunnel"), TOO_MANY_CONNECTIONS)
             await pipe.closed()
         finally:
             self._refusals -= 1

@@ -241,7 +241,7 @@ class TunnelStream:
 
     async def _served(self, lane: Lane, opening: pb.Open) -> pb.Ended:
         if len(self._sessions) > MAX_SESSIONS:
-            raise LimitExceeded(f"this tunnel has {MAX_SESSIONS} connections open, its limit")
+            raise LimitExceeded(f"this tunnel has {MAX_SESSIONS} connections open, its limit: close some")
         principal = await self._verify(opening.token)
         if principal.key != self._principal.key:
             raise NotSignedIn("a token of somebody else was sent for this tunnel")

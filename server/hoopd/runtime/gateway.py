@@ -131,7 +131,8 @@ class Gateway:
             hint = f"yours are: {known}" if known else "you may open none; ask whoever keeps the policy"
             raise NotFound(f'there is no connection "{name}" that you may open', hint=hint)
         if outcome is Outcome.review:
-            raise Refused(f'opening "{name}" needs a review, which cannot be asked for yet')
+            text = f'opening "{name}" needs a review, which cannot be asked for yet'
+            raise Refused(text, hint="ask whoever keeps the policy")
         return target.connection
 
     def _access(self, principal: Principal, connection: Connection) -> Outcome:

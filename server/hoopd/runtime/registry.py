@@ -54,7 +54,9 @@ class Registry:
         """Count a client connection until it has signed in. Raises LimitExceeded where there are too many (INV-9)."""
         most = self._bounds.entering_per_person
         if self._entering[principal] >= most:
-            raise LimitExceeded(f"{most} of your connections have not signed in yet, the limit of one person")
+            raise LimitExceeded(
+                f"{most} of your connections have not signed in yet, the limit of one person: close some"
+            )
         self._entering[principal] += 1
         try:
             yield

@@ -1,7 +1,8 @@
 """One statement's result on its way to the client: masked, counted, and kept for the record.
 
-A cell reaches the client or the record only after its mask (INV-4). A result whose shape is not the one that was
-planned is refused whole: :class:`UnplannedResult` ends the session before a byte of it is passed on.
+A cell reaches the client or the record only after its mask (INV-4). Where masks are in force, a result whose columns
+are not those that were planned is refused before its first row (:class:`UnplannedResult`); the cells of a row are held
+against them where the row is masked or kept.
 """
 
 from __future__ import annotations
