@@ -491,5 +491,9 @@ def test_the_record_of_a_pipeline_says_how_each_of_it_ended(client: Raw, dave: P
         rows = dave.json("audit", "search", "SELECT 1 / (2 - $1::int)", "--limit", "50")
         return sorted((row["params"][0]["value"], row["outcome"], row["rows"]) for row in rows if row["outcome"])
 
-    assert eventually(lambda: len(ended()) == 3, 20)
-    assert ended() == [("1", "done", 1), ("2", "error", None), ("3", "error", None)]
+    assert eventually(lambda: len(ended()) >= 2, 20)
+    # Whether the third was asked about before the second had failed is a matter of time; it never ran.
+    assert ended() in (
+        [("1", "done", 1), ("2", "error", None)],
+        [("1", "done", 1), *[(n, "error", None) for n in "23"]],
+    )
