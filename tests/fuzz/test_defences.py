@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hoopd.session import bounding, client, core, extended, holding, limits, machine, names, readback
+from hoopd.session import bounding, client, core, effects, extended, holding, limits, machine, names, readback
 from hoopd.session.judgement import Verdict
 from hoopd.sql.facts import Facts
 from tests.fuzz.conversation import Conversation
@@ -31,17 +31,17 @@ def no_barrier(patch: Patch) -> None:
 
 
 def nothing_in_doubt(patch: Patch) -> None:
-    patch.setattr(extended, "note_code", lambda session: None)
+    patch.setattr(effects, "note_code", lambda session: None)
 
 
 def code_at_parse_and_bind_is_nothing(patch: Patch) -> None:
-    noted = extended.note_effects
+    noted = effects.note_effects
 
     def note(session: core.Core, batch: Sequence[Facts]) -> None:
         if session.work is None:  # at Execute and Query, no more at Bind
             noted(session, batch)
 
-    patch.setattr(extended, "note_effects", note)
+    patch.setattr(effects, "note_effects", note)
 
 
 def bound_names_are_not_looked_up_again(patch: Patch) -> None:

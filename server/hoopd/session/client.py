@@ -11,7 +11,7 @@ from hoopd.masking.placeholders import refusal
 from hoopd.pgwire import frontend
 from hoopd.pgwire.errors import WireError
 from hoopd.pgwire.framing import Frame
-from hoopd.session import bounding, copying, extended, holding, names
+from hoopd.session import bounding, copying, effects, extended, holding, names
 from hoopd.session.core import Core, Work
 from hoopd.session.events import Judged, JudgingFailed
 from hoopd.session.refusal import denial, error, refuse_extended, refuse_query, refuse_work
@@ -179,7 +179,7 @@ def send_query(core: Core, work: Work, *, own: bool = False) -> None:
     expect = ExpectQuery(own=own)
     for number, judged_statement in zip(work.numbers, work.verdict.statements, strict=True):
         expect.running.append(core.start(number, judged_statement, work.request))
-    extended.note_effects(core, [s.facts for s in work.verdict.statements])
+    effects.note_effects(core, [s.facts for s in work.verdict.statements])
     core.statements.pop("", None)
     core.expected.append(expect)
     core.to_server(work.frame.data)

@@ -7,7 +7,6 @@ a portal whose Bind was decided.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from hoopd.domain.decision import Outcome
@@ -16,15 +15,13 @@ from hoopd.domain.limits import least
 from hoopd.pgwire import frontend
 from hoopd.pgwire.errors import ErrorFields, WireError
 from hoopd.pgwire.framing import Frame
-from hoopd.session import bounding, limits, names
+from hoopd.session import bounding, descriptions, effects, names
 from hoopd.session.core import Core, Work
 from hoopd.session.parameters import params_of
-from hoopd.session.readback import NOTICES
 from hoopd.session.refusal import denial, error, refuse_extended, refuse_work
 from hoopd.session.results import UnplannedResult, formatted
 from hoopd.session.state import Move
 from hoopd.session.tables import (
-    MAX_DESCRIBED_BYTES,
     MAX_KEPT_TEXT,
     MAX_NAME_BYTES,
     MAX_PARAMETER_BYTES,
@@ -41,7 +38,7 @@ from hoopd.session.tables import (
     Portal,
     Prepared,
 )
-from hoopd.sql.facts import Copying, Effect, Facts
+from hoopd.sql.facts import Copying, Effect
 from hoopd.sql.parser import MAX_BYTES
 
 
@@ -113,20 +110,20 @@ def _send_parse(core: Core, work: Work) -> None:
     assert work.verdict is not None
     parse, statements = work.parse, work.verdict.statements
     first = statements[0].facts if statements else None
-    effects = tuple(sorted({str(effect) for s in statements for effect in s.facts.effects}))
+    found = tuple(sorted({str(effect) for s in statements for effect in s.facts.effects}))
     core.record(
         StatementPrepared(
-            parse.name, work.verdict.sql, first.kind if first else "", effects, work.verdict.decision.outcome
+            parse.name, work.verdict.sql, first.kind if first else "", found, work.verdict.decision.outcome
         )
     )
     if parse.name == "":
         core.statements.pop("", None)
     if any(s.facts.runs_at_parse for s in statements):
-        note_checks(core)
+        effects.note_checks(core)
     prepared = Prepared(parse.name, work.text, work.frame.data, tuple(s.facts.kind for s in statements))
     prepared.types = work.types
     names.means(prepared, work.verdict)
-    described = _described_before(core, work, prepared) if _as_ever(core, work) else ExpectDescription(prepared)
+    described = descriptions.asked_behind(core, work, prepared)
     core.expected += [ExpectParse(prepared), described]
     core.to_server(work.frame.data + frontend.make_describe("S", parse.name))
     core.unsynced = True
@@ -136,33 +133,6 @@ def _send_parse(core: Core, work: Work) -> None:
     else:
         core.to_server(frontend.FLUSH)
         core.go(Move.send_parse)
-
-
-def _as_ever(core: Core, work: Work) -> bool:
-    """Whether what the server says of an unnamed statement hangs on nothing but what its verdict hangs on: not where
-    the session has made or changed what the catalog of the verdict does not show, and may change it again."""
-    assert work.parse is not None
-    assert work.verdict is not None
-    facts = [one.facts for one in work.verdict.statements]
-    if work.types or core.state.catalog_changed or core.state.temporary_objects:
-        return False
-    if work.parse.name or not work.verdict.plain or work.verdict.decision.outcome is not Outcome.allow:
-        return False
-    return all(one.kind == "select" and not one.by_name and not one.runs_at_parse for one in facts)
-
-
-def _described_before(core: Core, work: Work, prepared: Prepared) -> ExpectDescription:
-    """Drivers parse the same text again and again. Its description is known where the verdict is the very same, which
-    is that of the same text, settings and catalog: then a Bind need not wait for it, and it is set right when it comes,
-    before any row. Of unnamed statements only: if this Parse fails, there is none, as there is none in the server."""
-    assert work.verdict is not None
-    body = work.frame.body
-    known = core.descriptions.get(body)
-    if known is None or known.verdict is not work.verdict:
-        return ExpectDescription(prepared, (body, work.verdict) if len(body) <= MAX_DESCRIBED_BYTES else None)
-    prepared.param_oids, prepared.fields, prepared.described = known.param_oids, known.fields, True
-    core.statements[""] = prepared
-    return ExpectDescription(prepared, assumed=True)
 
 
 # Bind
@@ -224,7 +194,7 @@ def judged_look(core: Core, work: Work) -> None:
         if verdict.decision.outcome is Outcome.review:
             refuse_work(core, _unapproved_checks(), StatementOutcome.denied)
             return
-        note_checks(core)
+        effects.note_checks(core)
     core.work = None
     core.go(Move.pass_on)
     if work.frame.kind == "D":
@@ -282,7 +252,7 @@ def send_bind(core: Core, work: Work) -> None:
             return
         facts = running.judged.facts
         if Effect.opaque in facts.effects or (facts.runs_at_parse and Effect.write in facts.effects):
-            note_effects(core, [running.judged.facts])  # code may run while the server plans the statement
+            effects.note_effects(core, [running.judged.facts])  # code may run while the server plans the statement
     portal = Portal(
         work.bind.portal, prepared, running, serial=core.next_serial(), formats=tuple(work.bind.result_formats)
     )
@@ -314,57 +284,6 @@ def _check_formats(prepared: Prepared, bind: frontend.Bind) -> None:
     sent, columns = len(bind.result_formats), len(prepared.fields or ())
     if sent > 1 and sent != columns:
         raise WireError("08P01", f"bind message has {sent} result formats but query has {columns} columns")
-
-
-def note_effects(core: Core, batch: Sequence[Facts]) -> None:
-    """Remember what has to be read back, or waited for, once this has completed."""
-    for facts in batch:
-        core.only_read = core.only_read and limits.only_reads(facts)
-        if facts.prepares is not None:
-            core.barrier_ahead = True
-            if facts.runs_at_parse:
-                note_checks(core)
-        else:
-            _note_run(core, facts)
-
-
-def _note_run(core: Core, facts: Facts) -> None:
-    if facts.opens is not None:
-        core.barrier_ahead = True
-    if any(not use.trusted for use in facts.functions):
-        core.code_ran = True
-        names.doubt_statements(core)
-    if facts.barrier:
-        core.barrier_ahead = True
-        core.read_back_due = True
-        core.set_state(settings_local=True)
-    if Effect.session in facts.effects and any(a.name == NOTICES for a in facts.accesses):
-        core.barrier_ahead = core.read_back_due = core.notice_level_local = True
-    if Effect.transaction in facts.effects:
-        core.barrier_ahead = True
-        core.read_back_due = core.read_back_due or core.state.settings_local or core.notice_level_local
-    if facts.runs_at_parse and Effect.write in facts.effects:
-        note_checks(core)  # domains of the columns that are written
-    if Effect.opaque in facts.effects:
-        note_code(core)
-    if any(a.schema == "pg_temp" for a in facts.accesses):
-        core.set_state(catalog_changed=True, temporary_objects=True)
-    if Effect.ddl in facts.effects:
-        core.set_state(catalog_changed=True)
-
-
-def note_code(core: Core) -> None:
-    """Code of the database can change settings, make objects, and close and make statements and cursors by name (``DO``
-    with EXECUTE)."""
-    core.set_state(catalog_changed=True, temporary_objects=True)
-    note_checks(core)
-
-
-def note_checks(core: Core) -> None:
-    """Checks of domains may run: code too, but of whoever made the type, so that it counts for less than any code."""
-    core.barrier_ahead = core.read_back_due = core.code_ran = True
-    core.set_state(settings_local=True)
-    names.doubt(core)
 
 
 # The others
@@ -432,7 +351,7 @@ def judged_execute(core: Core, work: Work) -> None:
 
 def _send_execute(core: Core, frame: Frame, portal: Portal) -> None:
     if portal.running is not None:
-        note_effects(core, [portal.running.judged.facts])
+        effects.note_effects(core, [portal.running.judged.facts])
         if portal.running.limited:
             bounding.note_execute(core, portal.running)
         portal.doubtful = False  # by its own code, which is what was judged

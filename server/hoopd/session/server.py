@@ -9,18 +9,14 @@ from collections.abc import Callable
 
 from hoopd.domain.events import StatementOutcome
 from hoopd.pgwire import backend
-from hoopd.pgwire.backend import Field
 from hoopd.pgwire.errors import ErrorFields, WireError, parse_error
 from hoopd.pgwire.framing import Frame, Rows
-from hoopd.session import bounding, client, copying, holding, names, readback, values
+from hoopd.session import bounding, client, copying, descriptions, holding, names, readback, values
 from hoopd.session.commands import CatalogChanged
 from hoopd.session.core import Core
-from hoopd.session.judgement import Verdict
-from hoopd.session.results import UnplannedResult, formatted
+from hoopd.session.results import UnplannedResult
 from hoopd.session.state import Move, Phase
 from hoopd.session.tables import (
-    MAX_DESCRIPTIONS,
-    Description,
     ExpectBind,
     ExpectClose,
     ExpectDescribe,
@@ -348,77 +344,6 @@ def _parsed_anew(core: Core, head: ExpectParsedAnew, frame: Frame) -> bool:
     return True
 
 
-def _description(core: Core, head: ExpectDescription, frame: Frame) -> bool:
-    if head.assumed:
-        return _described_again(core, head, frame)
-    before = head.prepared.fields
-    match frame.kind:
-        case "t":
-            head.prepared.param_oids = backend.read_parameter_description(frame.body)
-            return True
-        case "T":
-            head.prepared.fields = backend.read_row_description(frame.body)
-        case "n":
-            head.prepared.fields = ()
-        case _:
-            return False
-    if before is not None and not head.prepared.changeable:
-        head.prepared.altered = _shape(before) != _shape(head.prepared.fields)
-    head.prepared.described = True
-    if head.learn is not None:
-        _learn(core, *head.learn, head.prepared)
-    core.expected.popleft()
-    core.go(Move.described)
-    return True
-
-
-def _shape(fields: tuple[Field, ...] | None) -> list[tuple[str, int, int]]:
-    return [(one.name, one.type_oid, one.type_modifier) for one in fields or ()]
-
-
-def _described_again(core: Core, head: ExpectDescription, frame: Frame) -> bool:
-    """It has been taken for granted, and a Bind may have gone out. Another session can have altered a table within the
-    moment that a plain read may lag; then what is to come is taken as it is described now, before any row of it.
-    """
-    prepared = head.prepared
-    match frame.kind:
-        case "t":
-            oids = backend.read_parameter_description(frame.body)
-            if oids != prepared.param_oids:
-                core.descriptions.clear()
-                prepared.param_oids = oids
-            return True
-        case "T":
-            fields = backend.read_row_description(frame.body)
-        case "n":
-            fields = ()
-        case _:
-            return False
-    core.expected.popleft()
-    if fields != prepared.fields:
-        core.descriptions.clear()
-        prepared.fields = fields
-        _describe_bound(core, prepared)
-    return True
-
-
-def _describe_bound(core: Core, prepared: Prepared) -> None:
-    bound = [one.portal for one in core.expected if isinstance(one, ExpectBind) and one.portal.prepared is prepared]
-    for portal in bound:
-        running = portal.running
-        if running is None:
-            continue
-        if running.judged.plan.in_force:
-            raise UnplannedResult("the database describes a statement otherwise than its masks were planned for")
-        running.relay.describe(formatted(prepared.fields or (), portal.formats))
-
-
-def _learn(core: Core, body: bytes, verdict: Verdict, prepared: Prepared) -> None:
-    core.descriptions[body] = Description(verdict, prepared.param_oids, prepared.fields)
-    if len(core.descriptions) > MAX_DESCRIPTIONS:
-        del core.descriptions[next(iter(core.descriptions))]
-
-
 def _bind(core: Core, head: ExpectBind, frame: Frame) -> bool:
     if frame.kind != "2":
         return False
@@ -531,7 +456,7 @@ _HANDLERS: dict[type[Expected], Callable[..., bool]] = {
     ExpectSync: _sync,
     ExpectParse: _parse,
     ExpectParsedAnew: _parsed_anew,
-    ExpectDescription: _description,
+    ExpectDescription: descriptions.receive,
     ExpectBind: _bind,
     ExpectOrigins: _origins,
     ExpectDescribe: _describe,

@@ -31,9 +31,6 @@ MAX_STATEMENTS = 5_000
 MAX_PORTALS = 1_000
 MAX_KEPT_TEXT = 8 * 1024 * 1024
 """Characters of SQL that a session's prepared statements may have together, and those of its portals as well."""
-MAX_DESCRIPTIONS = 50
-MAX_DESCRIBED_BYTES = 4_000
-"""Descriptions that a session keeps of unnamed statements, and the longest Parse of one."""
 MAX_PARAMETER_BYTES = 16 * 1024 * 1024
 """The values of one Bind: all of them are recorded, and a record that the store cannot take stops every session."""
 

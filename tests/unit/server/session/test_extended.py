@@ -8,9 +8,10 @@ from hoopd.domain.decision import Outcome
 from hoopd.domain.ids import PolicyVersion
 from hoopd.domain.mask import ColumnMask, MaskKind
 from hoopd.masking.plan import MaskPlan
+from hoopd.session.descriptions import MAX_DESCRIBED_BYTES, MAX_DESCRIPTIONS
 from hoopd.session.judgement import Verdict
 from hoopd.session.state import Phase
-from hoopd.session.tables import MAX_DESCRIBED_BYTES, MAX_DESCRIPTIONS, MAX_KEPT_TEXT, MAX_PARAMETER_BYTES
+from hoopd.session.tables import MAX_KEPT_TEXT, MAX_PARAMETER_BYTES
 from hoopd.sql.facts import Effect
 from hoopd.sql.parser import MAX_BYTES
 from tests.unit.server.session.play import (
