@@ -70,6 +70,13 @@ SCENES = (
     (*BEGIN, *PREPARED, "P s2 execute s1", "S", "B p1 s2", "S", "Q deallocate s1", "Q prepare s1 as select 2",
      "Q fetch p1", "Q commit"),
     ("Q copy things from stdin", "d", "d", "c", "Q select 1", "Q copy things to stdout"),
+    # a portal that is closed, or replaced, while what was sent to it is not yet answered
+    ("Q prepare s1 as select 2", "P - deallocate s1", "S", "K -", "B - -", "E -", "S",
+     "P - prepare s1 as delete from things", "S", "K -", "B - -", "E -", "S", "Q execute s1"),
+    (*PREPARED, "B - s1", "E -", "B - s1", "E -", "K -", "B - s1", "E -", "S"),
+    (*BEGIN, *PREPARED, "B p1 s1", "E p1", "K p1", "B p1 s1", "E p1", "S", "Q commit"),
+    ("P - select 1", "P - select name from things", "S", "P - select 1", "P - select name from things", "B - -", "E -",
+     "S"),
 )  # fmt: skip
 FAVOURED = 0.7
 """How often a conversation takes a text of its own few, so that what it sends has to do with what it sent before."""
@@ -206,6 +213,8 @@ def message_of(line: str) -> bytes:
             return encode("E", names[0].encode() + b"\0" + struct.pack("!I", int(words[1]) if words[1:] else 0))
         case "C":
             return frontend.make_close("S", names[0])
+        case "K":
+            return frontend.make_close("P", names[0])
         case _:
             return encode(kind, b"x\n" if kind == "d" else b"")
 

@@ -32,7 +32,7 @@ from hoopd.session.state import Phase
 from hoopd.sql.catalog import Catalog, Column, Relation
 from hoopd.sql.named import NOTHING_NAMED, Named
 from tests.fuzz.client_messages import Client
-from tests.fuzz.model_server import ModelServer, frames_of
+from tests.fuzz.model_server import ModelServer, frames_of, normal
 from tests.fuzz.oracle import Finding, Oracle
 
 STATE = SessionState(search_path="public", role="none", user="service", transaction="I", server_version=180006)
@@ -118,6 +118,7 @@ class Conversation:
             if self.choose.random() < 0.02:
                 self._something_else()
             self._check_bounds()
+            self._check_tables()
             if self.machine.phase is Phase.ended:
                 break
         self._check_end()
@@ -279,6 +280,20 @@ class Conversation:
             raise Finding(f"the reader of frames holds {self.reader.buffered} bytes")
         if self.machine._core.out:
             raise Finding("commands are left behind")
+
+    def _check_tables(self) -> None:
+        """INV-1, THREATS 9. When all is answered, a name that is sure to be a statement's is that in the server too."""
+        core = self.machine._core
+        idle = self.machine.phase is Phase.ready and not (core.expected or core.inbox or core.work)
+        if self.lying or not idle or self.server.todo or self.server.out or self.server.held:
+            return
+        for name, entry in core.statements.items():
+            there = self.server.statements.get(name)
+            if not entry.doubtful and (there is None or there.text != normal(entry.sql)):
+                raise Finding(f"the statement {name!r} is {entry.sql!r} here and {there} in the server")
+        unknown = set(self.server.statements) - set(core.statements) - {""}
+        if unknown and not core.names_doubted:
+            raise Finding(f"the server has statements that are not known here: {unknown}")
 
     def _check_end(self) -> None:
         """All is answered: the machine waits for nobody, or it has said so."""

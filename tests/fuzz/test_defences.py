@@ -8,7 +8,21 @@ from typing import Any
 
 import pytest
 
-from hoopd.session import bounding, client, core, effects, extended, holding, limits, machine, names, readback
+from hoopd.pgwire.framing import Frame
+from hoopd.session import (
+    bounding,
+    client,
+    core,
+    effects,
+    extended,
+    holding,
+    limits,
+    machine,
+    names,
+    readback,
+    server,
+    tables,
+)
 from hoopd.session.judgement import Verdict
 from hoopd.sql.facts import Facts
 from tests.fuzz.conversation import Conversation
@@ -129,6 +143,40 @@ def review_runs(patch: Patch) -> None:
     patch.setattr(holding, "hold", run)
 
 
+def a_close_ends_what_has_the_name_by_then(patch: Patch) -> None:
+    """And what has ended is not looked at when it completes."""
+    complete = server._complete
+
+    def closed(session: core.Core, head: tables.ExpectClose, frame: Frame) -> bool:
+        session.expected.popleft()
+        portal = session.portals.get(head.entry.name) if isinstance(head.entry, tables.Portal) else None
+        if portal is not None:
+            names.forget(session, portal, "")
+        session.to_client(frame.data)
+        return frame.kind == "3"
+
+    def completed(session: core.Core, running: tables.Running, frame: Frame) -> None:
+        if running.ended:
+            session.to_client(frame.data)
+        else:
+            complete(session, running, frame)
+
+    patch.setitem(server._HANDLERS, tables.ExpectClose, closed)
+    patch.setattr(server, "_complete", completed)
+
+
+def a_statement_is_the_last_that_was_parsed(patch: Patch) -> None:
+    """And not the last that was sent, which may be bound by then."""
+
+    def parsed(session: core.Core, head: tables.ExpectParse, frame: Frame) -> bool:
+        session.expected.popleft()
+        session.statements[head.prepared.name] = head.prepared
+        session.to_client(frame.data)
+        return frame.kind == "1"
+
+    patch.setitem(server._HANDLERS, tables.ExpectParse, parsed)
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "taken_out",
@@ -136,7 +184,7 @@ def review_runs(patch: Patch) -> None:
      portals_of_any_kind_can_be_fetched_from, entries_count_at_once,
      code_at_parse_and_bind_is_nothing, any_name, no_start_recorded, not_read_back, not_confirmed, not_consumed,
      old_policy, review_runs, too_many_rows_are_passed_over, sync_does_not_wait, no_transaction_around_a_query,
-     a_commit_beside_a_change],
+     a_commit_beside_a_change, a_close_ends_what_has_the_name_by_then, a_statement_is_the_last_that_was_parsed],
     ids=lambda patch: patch.__name__,
 )  # fmt: skip
 def test_a_defence_taken_out_is_found_INV_1(taken_out: Callable[[Patch], None], monkeypatch: Patch) -> None:

@@ -73,7 +73,7 @@ def refuse_extended(core: Core, fields: ErrorFields, *, parse_name: str | None =
     if parse_name == "":
         name = ""
         core.statements.pop("", None)
-    core.expected.append(ExpectRefusal(fields))
+    core.expected.append(ExpectRefusal(fields, unnamed=name == ""))
     core.unsynced = True
     core.skipping = True
     core.to_server(frontend.make_parse(name, FAILING_TEXT))

@@ -328,10 +328,21 @@ def _parse(core: Core, head: ExpectParse, frame: Frame) -> bool:
         return False
     core.expected.popleft()
     name = head.prepared.name
-    if not any(isinstance(one, ExpectParse) and one.prepared.name == name for one in core.expected):
+    if not any(_comes_after(one, name) for one in core.expected):
         core.statements[name] = head.prepared  # else another is on its way to the server, and may be bound already
     core.to_client(frame.data)
     return True
+
+
+def _comes_after(one: Expected, name: str) -> bool:
+    """Whether what is still to be answered takes the place of the statement ``name``."""
+    match one:
+        case ExpectParse(prepared=prepared):
+            return prepared.name == name
+        case ExpectRefusal(unnamed=True):
+            return name == ""
+        case _:
+            return False
 
 
 def _parsed_anew(core: Core, head: ExpectParsedAnew, frame: Frame) -> bool:

@@ -242,9 +242,11 @@ class ExpectSync:
 
 @dataclass(slots=True)
 class ExpectRefusal:
-    """The error of a failing message of our own, replaced by ``error``."""
+    """The error of a failing message of our own, replaced by ``error``. ``unnamed``: it is in the place of a Parse of
+    the unnamed statement, and drops the one before."""
 
     error: ErrorFields
+    unnamed: bool = False
 
 
 @dataclass(slots=True)
