@@ -18,7 +18,7 @@ from hoopd.pgwire.framing import Frame, FrameReader, StartupReader
 from hoopd.pgwire.scram import MECHANISM, ScramServer, Verifier
 from hoopd.runtime.bounds import Bounds
 from hoopd.runtime.pipe import ClientPipe
-from hoopd.sql.session_settings import HARMLESS
+from hoopd.sql.session_settings import HARMLESS, PINNED, judge
 
 PASSWORD_LIMIT = 4096
 
@@ -176,12 +176,12 @@ def _pass_on(passed: dict[str, str], name: str, value: str) -> None:
     lower = name.lower()
     if lower in ("user", "database", "replication", "options"):
         return
-    if lower == "client_encoding":
-        if value.strip("'\"").lower().replace("-", "").replace("_", "") not in ("utf8", "unicode", "auto"):
+    if lower in PINNED:
+        pinned = (lower, value.lower()) == ("client_encoding", "auto") or judge(lower, value).forbidden is None
+        if not pinned and lower == "client_encoding":
             raise WireError("0A000", f"client_encoding {value} is refused: the gateway reads UTF8 only")
-    elif lower == "standard_conforming_strings":
-        if value.lower() not in ("on", "true", "t", "yes", "y", "1"):
-            raise WireError("0A000", "standard_conforming_strings is pinned to on by the gateway")
+        if not pinned:
+            raise WireError("0A000", f"{lower} is pinned to {PINNED[lower]} by the gateway: connect without it")
     elif lower in HARMLESS or lower in JUDGED:
         passed[lower] = value
     else:

@@ -42,6 +42,7 @@ from hoopd.runtime.verdicts import VerdictCache
 from hoopd.runtime.visa import Visa
 from hoopd.session import events
 from hoopd.session.machine import SessionMachine
+from hoopd.sql.session_settings import PINNED
 
 _VERSION = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,3}))?(?![0-9])")
 SERVERS = range(14, 19)
@@ -334,8 +335,7 @@ def _fatal(problem: HoopError) -> bytes:
 def _parameters(entry: Entry, session: SessionId, principal: Principal) -> dict[str, str]:
     return {
         **entry.parameters,
-        "client_encoding": "UTF8",
-        "standard_conforming_strings": "on",
+        **PINNED,
         "hoop.session": session,
         "hoop.principal": principal.name,
     }

@@ -36,9 +36,7 @@ from hoopd.session.tables import (
     Prepared,
     Running,
 )
-
-PINNED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
-"""Settings that decide how the server reads text (DESIGN.md section 7, lexer drift)."""
+from hoopd.sql.session_settings import PINNED
 
 
 def receive(core: Core, frame: Frame) -> None:

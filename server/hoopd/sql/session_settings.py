@@ -26,6 +26,8 @@ HARMLESS = frozenset(
     tcp_keepalives_idle tcp_keepalives_interval tcp_keepalives_count tcp_user_timeout
     hoop.reason""".split()  # noqa: SIM905
 )
+PINNED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
+"""Settings that decide how the server reads text, and what they are kept at (DESIGN.md section 7, lexer drift)."""
 _TRUE = re.compile(r"(?:on|1|t|tr|tru|true|y|ye|yes)\Z", re.IGNORECASE)
 _UTF8 = frozenset({"utf8", "unicode"})
 
@@ -48,13 +50,14 @@ def judge(name: str, value: str | None, *, reset: bool = False) -> Change:
     if reset:
         return Change(folded, True, folded not in HARMLESS)
     if folded == "client_encoding":
-        return _pinned(folded, "UTF8", value is not None and re.sub(r"[^a-z0-9]", "", value.lower()) in _UTF8)
+        return _pinned(folded, value is not None and re.sub(r"[^a-z0-9]", "", value.lower()) in _UTF8)
     if folded == "standard_conforming_strings":
-        return _pinned(folded, "on", value is not None and _TRUE.match(value.strip()) is not None)
+        return _pinned(folded, value is not None and _TRUE.match(value.strip()) is not None)
     return Change(folded, folded in HARMLESS, folded not in HARMLESS)
 
 
-def _pinned(name: str, kept: str, same: bool) -> Change:
+def _pinned(name: str, same: bool) -> Change:
     if same:
         return Change(name, True, False)
-    return Change(name, False, True, f"the gateway keeps {name} at {kept}, since it decides how statements are read")
+    text = f"the gateway keeps {name} at {PINNED[name]}, since it decides how statements are read"
+    return Change(name, False, True, text)
