@@ -261,6 +261,15 @@ class Names:
                 return found
         return None
 
+    def behind(self, relation: Relation) -> tuple[Relation, ...]:
+        """Those of the same name further on in the path: what an unqualified name means by then, if that one has gone
+        while the server waited for its lock."""
+        if relation.schema not in self.path or relation.schema in SYSTEM_SCHEMAS:
+            return ()
+        later = self.path[self.path.index(relation.schema) + 1 :]
+        found = (self.catalog.relations.get((each, relation.name)) for each in later)
+        return tuple(one for one in found if one is not None)
+
     def functions(self, schema: str | None, name: str) -> tuple[Function, ...]:
         """The user's functions of that name that the path reaches (never temporary ones without their schema)."""
         every = self.catalog.functions.get(name, ())

@@ -150,7 +150,11 @@ class Walk:
     # Relations
 
     def relation(self, node: Node, effect: Effect) -> Relation | None:
-        """Record what is done to the relation that a RangeVar names, and to those that it reaches."""
+        """Record what is done to the relation that a RangeVar names, and to those that it reaches.
+
+        A write counts for each relation that the name may come to mean while the server waits for a lock; what a read
+        comes to is held against the answer (``MaskPlan.relations``).
+        """
         self.found.names = True
         schema, name = node.get("schemaname"), node["relname"]
         if schema is None and node.get("relpersistence") == "t":
@@ -162,6 +166,9 @@ class Walk:
             self._unknown_relation(schema, name, effect)
             return None
         self.reach(found, effect)
+        if schema is None and effect is Effect.write:
+            for another in self.names.behind(found):
+                self.reach(another, effect)
         return found
 
     def _unknown_relation(self, schema: str | None, name: str, effect: Effect) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hoopd.sql import analysis
 from hoopd.sql.facts import Effect, Facts, Predicate
 from hoopd.sql.parser import Statement
+from tests.unit.server.sql.conftest import Sample
 
 Alone = Callable[..., tuple[Facts, ...]]
 
@@ -249,3 +250,33 @@ def test_a_part_that_is_not_known_is_opaque(alone: Alone, monkeypatch: pytest.Mo
     for node in nodes:
         monkeypatch.setattr(analysis, "parse", lambda _, n=node: (Statement("select", "SelectStmt", n),))
         assert Effect.opaque in alone("select")[0].effects
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("delete from customers where id = 1", {"write billing.customers", "write public.customers"}),
+        ("update customers set id = 2", {"write billing.customers", "write public.customers"}),
+        ("insert into customers (id) values (1)", {"write billing.customers", "write public.customers"}),
+        ("copy customers (id) from stdin", {"write billing.customers", "write public.customers"}),
+        (
+            "with gone as (delete from customers returning id) select 1",
+            {"write billing.customers", "write public.customers"},
+        ),
+        ("delete from billing.customers", {"write billing.customers"}),
+        ("delete from public.customers", {"write public.customers"}),
+    ],
+)
+def test_a_write_counts_for_all_that_its_name_may_come_to_mean(sample: Sample, text: str, expected: set[str]) -> None:
+    """THREATS 5: PostgreSQL looks a name up again that it had to wait for, and the first may be gone by then."""
+    found = accesses(sample.facts(text, search_path="billing, public"))
+    assert {each for each in found if each.startswith("write ")} == expected
+    assert accesses(sample.facts("select id from customers", search_path="billing, public")) == {
+        "read billing.customers"
+    }
+    if "billing." not in text:
+        last = accesses(sample.facts(text, search_path="public, billing"))
+        assert {each for each in last if each.startswith("write ")} == {
+            "write public.customers",
+            *(() if "public." in text else ("write billing.customers",)),
+        }
