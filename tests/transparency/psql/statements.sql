@@ -167,7 +167,8 @@ select inet_server_addr(), inet_client_addr() is not null as has_client;
 \copy (select id, note from visits order by id limit 5) to stdout csv header
 copy (select 1, 'two', null) to stdout;
 \copy people to 'people.copy'
-\copy (select n from generate_series(1, 3) n) to program 'cat'
+-- To where errors go: on one output with psql's own, which of the two comes first is a matter of chance.
+\copy (select n from generate_series(1, 3) n) to program 'cat >&2'
 copy people to stdout (format binary, no_such_option);
 -- case: copy-in
 copy scratch from stdin;
