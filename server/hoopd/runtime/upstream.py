@@ -276,15 +276,6 @@ def certificate_hash(writer: asyncio.StreamWriter) -> bytes | None:
     return hashlib.new("sha256" if name in ("md5", "sha1") else name, der).digest()
 
 
-async def _next(upstream: Upstream) -> Frame:
-    """The next frame of the start-up; those that came with it wait."""
-    frames = await upstream.read()
-    if not frames:
-        raise WireError("08006", "it closed the connection during start-up")
-    upstream.early = frames[1:]
-    return frames[0]
-
-
 def check_encoding(encoding: str | None) -> None:
     """In another encoding the server cuts and folds names elsewhere than the gateway, so that one would be another
     (INV-1).
@@ -301,26 +292,35 @@ async def _start(upstream: Upstream, target: Target, parameters: Mapping[str, st
     given = {"user": target.user, "database": target.connection.database, **parameters}
     await upstream.write(startup.make_startup(given, upstream.minor))
     signing_in = _SignIn(upstream, target)
-    while True:
-        frame = await _next(upstream)
-        signing_in.check_version(frame)
-        match frame.kind:
-            case "R":
-                await signing_in.step(frame.body)
-            case "S":
-                name, value = backend.read_parameter_status(frame.body)
-                upstream.parameters[name] = value
-            case "K":
-                upstream.pid, upstream.secret = backend.read_backend_key(frame.body)
-            case "E":
-                raise WireError("08004", _refusal(frame.body))
-            case "N" | "v":  # what version it speaks is checked
-                continue
-            case "Z" if signing_in.complete:
+    while frames := await upstream.read():
+        for place, frame in enumerate(frames):
+            if await _is_ready(upstream, signing_in, frame):
                 check_encoding(upstream.parameters.get("server_encoding"))
+                upstream.early = frames[place + 1 :]
                 return
-            case _:
-                raise WireError("08P01", f"it sent a message of type {frame.kind!r} during start-up")
+    raise WireError("08006", "it closed the connection during start-up")
+
+
+async def _is_ready(upstream: Upstream, signing_in: _SignIn, frame: Frame) -> bool:
+    """Take one message of the start-up; whether it was the last."""
+    signing_in.check_version(frame)
+    match frame.kind:
+        case "R":
+            await signing_in.step(frame.body)
+        case "S":
+            name, value = backend.read_parameter_status(frame.body)
+            upstream.parameters[name] = value
+        case "K":
+            upstream.pid, upstream.secret = backend.read_backend_key(frame.body)
+        case "E":
+            raise WireError("08004", _refusal(frame.body))
+        case "N" | "v":  # what version it speaks is checked
+            pass
+        case "Z" if signing_in.complete:
+            return True
+        case _:
+            raise WireError("08P01", f"it sent a message of type {frame.kind!r} during start-up")
+    return False
 
 
 def _refusal(body: bytes) -> str:

@@ -142,3 +142,18 @@ def test_what_waits_is_told_of_inv_9() -> None:
         outbox.take()
     assert outbox.has_room
     assert not outbox.is_crowded
+
+
+def test_what_was_sent_does_not_count_any_more_while_data_still_waits_inv_9() -> None:
+    """Else one long word to one session would keep all that its neighbours send from being read."""
+    outbox = Outbox(lambda: None)
+    outbox.put(frames.SIGNAL, 1, b"s" * Outbox.CONTROL_LIMIT)
+    for _ in range(20):
+        outbox.put_data(2, b"d" * frames.DATA_BYTES)
+    assert outbox.is_crowded
+    outbox.take()
+    assert outbox
+    assert not outbox.is_crowded
+    while outbox:
+        outbox.take()
+    assert outbox._control == 0

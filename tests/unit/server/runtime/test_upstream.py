@@ -486,3 +486,13 @@ async def test_a_database_that_is_not_in_utf8_is_refused(postgres_server: Postgr
         message = await refused(target_of(postgres_server.dsn(name)))
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
     assert f"the database is in {encoding}: the gateway reads names and statements in UTF8 only" in message
+
+
+async def test_what_comes_with_the_end_of_the_start_up_is_read_first() -> None:
+    """A database that shuts down just then says so in the same breath, and that is not lost."""
+    last = encode("E", b"SFATAL\0C57P01\0Mshutting down\0\0")
+    async with pretended(saying(OK + encode("Z", b"I") + last), allow_auth=frozenset({"trust"})) as target:
+        opened = await upstream.connect(target, {}, LIMIT)
+        assert [frame.kind for frame in await opened.read()] == ["E"]
+        assert await opened.read() == []
+        opened.close()

@@ -12,7 +12,7 @@ from hoopd.domain.ids import PolicyVersion, StatementNo
 from hoopd.domain.limits import Limits
 from hoopd.domain.request import RequestState
 from hoopd.pgwire.framing import FrameReader
-from hoopd.session import bounding, events
+from hoopd.session import bounding, commands, events
 from hoopd.session.judgement import Verdict
 from hoopd.session.results import KEPT_ROWS
 from hoopd.session.state import Phase
@@ -188,6 +188,15 @@ def test_where_it_cannot_begin_it_is_not_sent() -> None:
     with Play() as play:
         asked(play, bounded(DELETES)).skip().server(failure("57014", "canceled"), ready())
         assert play.said() == ["client E 57014 canceled", "record StatementFinished error", "client Z I"]
+
+
+def test_the_record_has_the_error_that_the_client_was_told() -> None:
+    with Play() as play:
+        asked(play, bounded(DELETES)).skip().server(failure("57P03", "not now"))
+        assert play.said() == ["client E 57P03 not now"]
+        (frame,) = play._frames(ready())
+        out = play.machine.receive(events.ServerSent(frame))
+        assert [one.event.sqlstate for one in out if isinstance(one, commands.Record)] == ["57P03"]
 
 
 def test_a_rollback_that_is_cancelled_is_sent_again() -> None:
