@@ -128,11 +128,11 @@ def _statement(statement: Statement, state: SessionState, names: Names, entries:
 
 
 def _typed(found: Findings, names: Names, types: Iterable[int]) -> None:
-    """Types of parameters, by their oids. What reads a value of any but an enum may be code of the database."""
+    """Types of parameters, by their oids. What reads a value may be code of the database."""
     for oid in types:
         one = names.catalog.types_by_oid.get(oid)
         found.user_types.add(oid)
-        if not expressions.is_enum(names, oid):
+        if not names.catalog.reads_harmlessly(oid):
             found.runs_at_parse = found.type_calls = True
             schema, name = (one.schema, one.name) if one is not None else (None, f"type {oid}")
             found.opaque(ObjectKind.type, schema, name, known=one is not None)

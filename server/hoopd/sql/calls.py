@@ -5,8 +5,7 @@ meant counts, and the worst decides. A candidate all of whose ways in need a typ
 type is in reach: a column of a relation that is named, a cast, or code that is opaque anyway.
 
 Triggers, and functions in defaults, checks, index expressions and row-security policies, are shown as uses that are not
-trusted (see ``walk``). Not judged: checks of domains on columns that are written, and support functions of operator
-classes, which only superusers can make.
+trusted (see ``walk``). Not judged: support functions of operator classes, which only superusers can make.
 """
 
 from __future__ import annotations
@@ -52,15 +51,8 @@ def _types_in_reach(found: Findings, names: Names) -> None:
         for column in relation.columns or () if relation is not None else ():
             if column.type_oid >= FIRST_USER_OID:
                 found.user_types.add(column.type_oid)
-    for oid in list(found.user_types):
-        one = catalog.types_by_oid.get(oid)
-        if one is None or one.typtype in "cdr" or (one.typtype == "b" and not _of_enum(names, one.element)):
-            found.runs_at_parse = True
-
-
-def _of_enum(names: Names, element: int) -> bool:
-    one = names.catalog.types_by_oid.get(element)
-    return one is not None and one.typtype == "e"
+    if not all(map(catalog.reads_harmlessly, found.user_types)):
+        found.runs_at_parse = True
 
 
 def _in_play(found: Findings, names: Names, types: Iterable[int]) -> bool:
@@ -81,7 +73,7 @@ def _call(found: Findings, names: Names, schema: str | None, name: str, count: i
     for function in candidates:
         _user_function(found, function)
     user_type = names.type(schema, name) if count == 1 else None
-    if user_type is not None:
+    if user_type is not None and not names.catalog.reads_harmlessly(user_type.oid):
         found.runs_at_parse = True
         found.opaque(ObjectKind.type, user_type.schema, name)
     builtin = schema in (None, "pg_catalog")
@@ -98,6 +90,9 @@ def _call(found: Findings, names: Names, schema: str | None, name: str, count: i
 def _user_function(found: Findings, function: Function) -> None:
     """A literal given to an argument of a type that users made is read at Parse, by their code (a domain in a row)."""
     found.runs_at_parse = found.runs_at_parse or any(oid >= FIRST_USER_OID for oid in function.arg_types)
+    if function.language == "constructor":
+        found.functions.setdefault(FunctionUse(function.schema, function.name, "immutable", trusted=True))
+        return
     found.call(function.schema, function.name, function.volatility)
 
 

@@ -6,16 +6,17 @@ guess: a name that could mean several things is answered with all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from hoopd.domain.statement import SessionState
 from hoopd.sql import builtin_names
 from hoopd.sql.builtin_functions import TRUSTED_FUNCTIONS
 from hoopd.sql.catalog_queries import CATALOG_QUERIES, FINGERPRINT_QUERY, NEWS_QUERY
 from hoopd.sql.facts import ObjectKind
+from hoopd.sql.stored_trees import StoredFunction, evaluated, types_made
 
 __all__ = [
     "CATALOG_QUERIES",
@@ -57,6 +58,8 @@ _KINDS = {
 
 _MAX_RESOLUTIONS = 64
 _HARMLESS_INSIDE = TRUSTED_FUNCTIONS | {"nextval"}
+"""In defaults, a table's own sequence is part of writing to it."""
+Item = TypeVar("Item", bound=Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,12 @@ class Relation:
     """The same for when its keys are updated."""
     reads: tuple[int, ...] = ()
     """Oids of all relations that a view reaches."""
+    planned_calls: tuple[tuple[str, str, str], ...] = ()
+    """As ``calls``: functions in indexes, statistics and checks that run when a query of the table is planned."""
+    makes: tuple[int, ...] = ()
+    """Oids of users' types that a view's own query makes values of, views below it included."""
+    locks: bool = False
+    """It is a view that locks rows (FOR UPDATE and its kin), or reads one."""
 
     @property
     def kind(self) -> ObjectKind:
@@ -123,13 +132,19 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class UserType:
-    """``typtype`` as in pg_type: b base, c composite, d domain, e enum, p pseudo, r range, m multirange."""
+    """``typtype`` as in pg_type: b base, c composite, d domain, e enum, p pseudo, r range, m multirange.
+
+    ``parts``: of a composite type those of its columns, of a domain and a range that below it; a range with a function
+    of its own has none. ``checks``: the functions that a domain's checks call, where any is not known to be harmless.
+    """
 
     oid: int
     schema: str
     name: str
     typtype: str
     element: int
+    parts: tuple[int, ...] = ()
+    checks: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +200,7 @@ class Catalog:
             relations=_relations(rows),
             schemas=frozenset(str(row[1]) for row in rows["schemas"]),
             functions=_by_name(functions),
-            types=_by_name(UserType(*row) for row in rows["types"]),
+            types=_by_name(_types(rows)),
             operators=_by_name(Operator(*row) for row in rows["operators"]),
             casts=tuple(Cast(*row) for row in rows["casts"]),
             event_triggers=tuple((s, n, v) for s, n, v in rows["event_triggers"]),
@@ -206,6 +221,33 @@ class Catalog:
     @cached_property
     def types_by_oid(self) -> Mapping[int, UserType]:
         return {one.oid: one for many in self.types.values() for one in many}
+
+    @cached_property
+    def _harmless_types(self) -> dict[int, bool]:
+        return {}
+
+    def reads_harmlessly(self, oid: int) -> bool:
+        """Whether making a value of the type, out of text or of another type, runs PostgreSQL's own code alone."""
+        known = self._harmless_types.get(oid)
+        if known is None:
+            self._harmless_types[oid] = False  # for a type that holds itself
+            known = self._harmless_types[oid] = self._reads_harmlessly(oid)
+        return known
+
+    def _reads_harmlessly(self, oid: int) -> bool:
+        if oid < FIRST_USER_OID:
+            return True
+        one = self.types_by_oid.get(oid)
+        if one is None:
+            return False
+        match one.typtype:
+            case "e":
+                return True
+            case "b":
+                return bool(one.element) and one.name.startswith("_") and self.reads_harmlessly(one.element)
+            case "c" | "d" | "r" | "m":
+                return bool(one.parts) and not one.checks and all(map(self.reads_harmlessly, one.parts))
+        return False
 
     def family(self, relation: Relation) -> tuple[Relation, ...]:
         """The relation, all that inherit from it, and all that it inherits from (partitions alike)."""
@@ -382,10 +424,12 @@ def _pairs(rows: Iterable[Sequence[Any]], key: int, value: int) -> dict[int, tup
     return {oid: tuple(found) for oid, found in table.items()}
 
 
-def _uses(rows: Iterable[Sequence[Any]]) -> dict[int, tuple[tuple[str, str, str], ...]]:
+def _uses(
+    rows: Iterable[Sequence[Any]], harmless: frozenset[str] = TRUSTED_FUNCTIONS
+) -> dict[int, tuple[tuple[str, str, str], ...]]:
     table: dict[int, list[tuple[str, str, str]]] = {}
     for oid, schema, name, volatility, *made_by_users in rows:
-        if all(made_by_users) or name not in _HARMLESS_INSIDE:
+        if all(made_by_users) or name not in harmless:
             table.setdefault(oid, []).append((schema, name, volatility))
     return {oid: tuple(sorted(set(found))) for oid, found in table.items()}
 
@@ -395,8 +439,12 @@ def _relations(rows: Mapping[str, Sequence[Sequence[Any]]]) -> dict[tuple[str, s
     ruled = {row[0] for row in rows["rules"]}
     triggers = _uses(rows["triggers"])
     below = _pairs((row for row in rows["view_relations"] if row[0] >= FIRST_USER_OID), 0, 1)
-    calls = _through_views(_uses(rows["view_calls"]), below)
-    hidden = _uses(rows["table_calls"])
+    kept = {row[0] for row in rows["relations"] if row[3] == "m"}
+    calls = _through_views(_uses(rows["view_calls"]), below, kept)
+    makes = _through_views({row[0]: tuple(sorted(types_made(row[1]))) for row in rows["view_types"]}, below, kept)
+    locks = _through_views({row[0]: (True,) for row in rows["view_locks"]}, below, kept)
+    hidden = _uses(rows["table_calls"], _HARMLESS_INSIDE)
+    planned = _planned(rows)
     on_delete = _pairs((row for row in rows["cascades"] if row[2]), 0, 1)
     on_update = _pairs((row for row in rows["cascades"] if row[3]), 0, 1)
     table = {}
@@ -418,8 +466,27 @@ def _relations(rows: Mapping[str, Sequence[Sequence[Any]]]) -> dict[tuple[str, s
             on_delete=on_delete.get(oid, ()),
             on_update=on_update.get(oid, ()),
             hidden_calls=hidden.get(oid, ()),
+            planned_calls=planned.get(oid, ()),
+            makes=makes.get(oid, ()),
+            locks=bool(locks.get(oid)),
         )
     return table
+
+
+def _types(rows: Mapping[str, Sequence[Sequence[Any]]]) -> Iterator[UserType]:
+    checks = _uses(rows["domain_calls"])
+    casts = {row[0] for row in rows["domain_types"]}
+    for oid, schema, name, typtype, element, parts in rows["types"]:
+        known = () if oid in casts else tuple(parts)
+        yield UserType(oid, schema, name, typtype, element, known, checks.get(oid, ()))
+
+
+def _planned(rows: Mapping[str, Sequence[Sequence[Any]]]) -> dict[int, tuple[tuple[str, str, str], ...]]:
+    made = {row[0]: StoredFunction(*row[1:]) for row in rows["bodies"]} if rows["planned"] else {}
+    table: dict[int, set[tuple[str, str, str]]] = {}
+    for relation, tree in rows["planned"]:
+        table.setdefault(relation, set()).update(evaluated(tree, made.get))
+    return {oid: tuple(sorted(found)) for oid, found in table.items()}
 
 
 def _below(view: int, below: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
@@ -434,20 +501,21 @@ def _below(view: int, below: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
 
 
 def _through_views(
-    own: Mapping[int, tuple[tuple[str, str, str], ...]], below: Mapping[int, tuple[int, ...]]
-) -> dict[int, tuple[tuple[str, str, str], ...]]:
-    """Functions that a view runs, with those of the views that it reads."""
-    found: dict[int, tuple[tuple[str, str, str], ...]] = {}
+    own: Mapping[int, tuple[Item, ...]], below: Mapping[int, tuple[int, ...]], kept: Set[int]
+) -> dict[int, tuple[Item, ...]]:
+    """What a view has of its own, with what those that it reads have. Of materialized views (``kept``) only the rows
+    are read."""
+    found: dict[int, tuple[Item, ...]] = {}
     for view in {*own, *below}:
-        seen, waiting, calls = {view}, [view], set(own.get(view, ()))
+        seen, waiting, items = {view}, [view], set(own.get(view, ()))
         while waiting:
             for other in below.get(waiting.pop(), ()):
-                if other not in seen:
+                if other not in seen and other not in kept:
                     seen.add(other)
                     waiting.append(other)
-                    calls.update(own.get(other, ()))
-        if calls:
-            found[view] = tuple(sorted(calls))
+                    items.update(own.get(other, ()))
+        if items:
+            found[view] = tuple(sorted(items))
     return found
 
 

@@ -10,6 +10,12 @@ from __future__ import annotations
 _CALLS = "':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)'"
 """Where a stored expression names a function (``outfuncs.c``)."""
 
+_MADE = r"' :(resulttype|typid) [1-9][0-9]{4,}| :(func)?coltypes \(o [0-9 ]*[1-9][0-9]{4,}'"
+"""Where it makes a value of a type that users made, about: see ``stored_trees.types_made``."""
+
+_CONSTRUCTOR = "'^(multi)?range_constructor[0-9]$'"
+"""What CREATE TYPE … AS RANGE makes by itself; language 12 is ``internal``, which superusers alone may use."""
+
 _TEMPLATES: dict[str, str] = {
     "schemas": """
 select n.oid::int8, n.nspname::text, n.oid = pg_catalog.pg_my_temp_schema()
@@ -63,6 +69,35 @@ from (select d.adrelid::int8 as relid, d.adbin::pg_catalog.text as tree from pg_
      pg_catalog.pg_proc p, pg_catalog.pg_namespace n
 where x.relid >= 16384 and p.oid = f[1]::pg_catalog.oid and n.oid = p.pronamespace
 """,
+    "planned": """
+select x.relid, x.tree
+from (select i.indrelid::int8 as relid, i.indexprs::pg_catalog.text as tree from pg_catalog.pg_index i
+      union all
+      select i.indrelid::int8, i.indpred::pg_catalog.text from pg_catalog.pg_index i
+      union all
+      select s.stxrelid::int8, s.stxexprs::pg_catalog.text from pg_catalog.pg_statistic_ext s
+      union all
+      select c.conrelid::int8, c.conbin::pg_catalog.text from pg_catalog.pg_constraint c where c.conrelid <> 0
+      union all
+      select t.partrelid::int8, t.partexprs::pg_catalog.text from pg_catalog.pg_partitioned_table t) x
+where x.relid >= 16384 and x.tree ~ ':(funcid|opfuncid) [1-9][0-9]{4,}'
+""",
+    "bodies": """
+select p.oid::int8, n.nspname::text, p.proname::text, p.provolatile::text, l.lanname::text,
+       case when l.lanname = 'sql' then p.prosrc::text else '' end
+from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+     join pg_catalog.pg_language l on l.oid = p.prolang
+where p.oid >= 16384 and p.prokind = 'f'
+""",
+    "view_types": """
+select r.ev_class::int8, r.ev_action::pg_catalog.text
+from pg_catalog.pg_rewrite r
+where r.oid >= 16384 and r.ev_action::pg_catalog.text ~ {made}
+""",
+    "view_locks": """
+select distinct r.ev_class::int8 from pg_catalog.pg_rewrite r
+where r.oid >= 16384 and r.ev_action::pg_catalog.text ~ ':hasForUpdate true'
+""",
     "cascades": """
 select c.confrelid::int8, c.conrelid::int8, c.confdeltype <> 'a' and c.confdeltype <> 'r',
        c.confupdtype <> 'a' and c.confupdtype <> 'r'
@@ -83,14 +118,35 @@ where d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
 """,
     "functions": """
 select n.nspname::text, p.proname::text, p.proargtypes::pg_catalog.oid[]::int8[], p.pronargdefaults::int4,
-       p.provariadic <> 0, p.provolatile::text, l.lanname::text, p.prokind::text, p.prosecdef
+       p.provariadic <> 0, p.provolatile::text,
+       case when p.prolang = 12 and p.prosrc ~ {constructor} then 'constructor' else l.lanname::text end,
+       p.prokind::text, p.prosecdef
 from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
      join pg_catalog.pg_language l on l.oid = p.prolang
 where (p.oid >= 16384 or n.nspname not in ('pg_catalog', 'information_schema'))
   and not pg_catalog.pg_is_other_temp_schema(n.oid)
 """,
+    "domain_calls": """
+select distinct c.contypid::int8, n.nspname::text, p.proname::text, p.provolatile::text, p.oid >= 16384
+from pg_catalog.pg_constraint c,
+     lateral pg_catalog.regexp_matches(c.conbin::pg_catalog.text, {calls}, 'g') f,
+     pg_catalog.pg_proc p, pg_catalog.pg_namespace n
+where c.contypid >= 16384 and p.oid = f[1]::pg_catalog.oid and n.oid = p.pronamespace
+""",
+    "domain_types": """
+select distinct c.contypid::int8 from pg_catalog.pg_constraint c
+where c.contypid >= 16384 and c.conbin::pg_catalog.text ~ {made}
+""",
     "types": """
-select t.oid::int8, n.nspname::text, t.typname::text, t.typtype::text, t.typelem::int8
+select t.oid::int8, n.nspname::text, t.typname::text, t.typtype::text, t.typelem::int8,
+       case when t.typtype in ('r', 'm')
+            then array(select r.rngsubtype::int8 from pg_catalog.pg_range r
+                       where (r.rngtypid = t.oid or pg_catalog.to_jsonb(r) ->> 'rngmultitypid' = t.oid::pg_catalog.text)
+                             and r.rngcanonical = 0)
+            when t.typtype = 'd' then array[t.typbasetype::int8]
+            else array(select a.atttypid::int8 from pg_catalog.pg_attribute a
+                       where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped)
+       end
 from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
 where (t.oid >= 16384 or n.nspname <> 'pg_catalog') and n.nspname !~ '^pg_toast'
   and not pg_catalog.pg_is_other_temp_schema(n.oid)
@@ -102,16 +158,21 @@ where o.oid >= 16384 or n.nspname <> 'pg_catalog'
 """,
     "casts": """
 select c.castsource::int8, c.casttarget::int8, c.castcontext::text
-from pg_catalog.pg_cast c where c.oid >= 16384 and c.castfunc <> 0
+from pg_catalog.pg_cast c join pg_catalog.pg_proc p on p.oid = c.castfunc
+where c.oid >= 16384
+  and not (p.prolang = 12 and p.prosrc ~ {constructor})
 """,
 }
-CATALOG_QUERIES = {name: query.replace("{calls}", _CALLS) for name, query in _TEMPLATES.items()}
+CATALOG_QUERIES = {
+    name: query.replace("{calls}", _CALLS).replace("{made}", _MADE).replace("{constructor}", _CONSTRUCTOR)
+    for name, query in _TEMPLATES.items()
+}
 """Name to query. Run them in one REPEATABLE READ transaction, so that they agree with each other."""
 
 _WATCHED = (
     "pg_class", "pg_attribute", "pg_namespace", "pg_inherits", "pg_proc", "pg_type", "pg_operator", "pg_cast",
     "pg_trigger", "pg_rewrite", "pg_attrdef", "pg_constraint", "pg_policy", "pg_index",
-    "pg_event_trigger", "pg_auth_members",
+    "pg_event_trigger", "pg_auth_members", "pg_statistic_ext", "pg_partitioned_table",
 )  # fmt: skip
 
 _FINGERPRINT_PART = (

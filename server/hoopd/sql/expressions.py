@@ -11,7 +11,7 @@ from typing import Any
 from hoopd.sql import session_settings
 from hoopd.sql.builtin_functions import ONE_ARGUMENT_FUNCTIONS
 from hoopd.sql.builtin_names import BUILTIN_TYPES
-from hoopd.sql.catalog import Names, is_builtin_type
+from hoopd.sql.catalog import is_builtin_type
 from hoopd.sql.facts import Effect, FunctionUse, ObjectKind
 from hoopd.sql.findings import ANY_COUNT
 from hoopd.sql.walk import Handlers, Node, Scope, Walk
@@ -185,7 +185,7 @@ def _type(walk: Walk, node: Node, scope: Scope) -> None:
         return
     if scope.ddl:
         return
-    if user is not None and is_enum(walk.names, user.oid):
+    if user is not None and walk.names.catalog.reads_harmlessly(user.oid):
         walk.found.user_types.add(user.oid)
         return
     walk.found.runs_at_parse = True
@@ -194,15 +194,6 @@ def _type(walk: Walk, node: Node, scope: Scope) -> None:
         walk.found.user_types.add(user.oid)
     shown = user.schema if user is not None else schema
     walk.found.opaque(ObjectKind.type, shown, name, known=user is not None)
-
-
-def is_enum(names: Names, oid: int) -> bool:
-    """Reading an enum's literal, or an array of them, runs PostgreSQL's own code only."""
-    types = names.catalog.types_by_oid
-    one = types.get(oid)
-    if one is not None and one.typtype == "b" and one.element and one.name.startswith("_"):
-        one = types.get(one.element)
-    return one is not None and one.typtype == "e"
 
 
 HANDLERS: Handlers = {

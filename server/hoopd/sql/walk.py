@@ -187,18 +187,42 @@ class Walk:
             found.effects.add(Effect.external)
         if effect is Effect.write:
             self._written(relation)
-        for schema, name, volatility in relation.calls:
-            found.call(schema, name, volatility)
-        if relation.row_security:
-            for use in relation.hidden_calls:
-                self._hidden(use)
+        if relation.relkind != "m" or effect is not Effect.read:  # of a materialized view, its rows are read
+            self._runs(relation)
+        self._planned(relation)
         for oid in relation.reads:
             other = self.names.catalog.by_oid.get(oid)
             if other is not None and oid not in found.relations:
                 found.relations.setdefault(oid)
                 found.access(effect, other.kind, other.schema, other.name)
+                self._planned(other)
                 if effect is Effect.write:
                     self._written(other)
+                if relation.locks and effect is Effect.read:
+                    found.access(Effect.lock, other.kind, other.schema, other.name)
+
+    def _runs(self, relation: Relation) -> None:
+        """What a view's own query does beside reading."""
+        for schema, name, volatility in relation.calls:
+            self.found.call(schema, name, volatility)
+        for oid in relation.makes:
+            if not self.names.catalog.reads_harmlessly(oid):
+                one = self.names.catalog.types_by_oid.get(oid)
+                if one is None:
+                    self.found.opaque(ObjectKind.type, None, f"type {oid}", known=False)
+                else:
+                    self.found.opaque(ObjectKind.type, one.schema, one.name)
+        if relation.locks:
+            self.found.access(Effect.lock, relation.kind, relation.schema, relation.name)
+
+    def _planned(self, relation: Relation) -> None:
+        """Code that runs when a query of the relation is planned or filtered, though nobody calls it."""
+        if relation.row_security:
+            for use in relation.hidden_calls:
+                self._hidden(use)
+        for one in self.names.catalog.family(relation):
+            for use in one.planned_calls:
+                self._hidden(use)
 
     def _written(self, relation: Relation) -> None:
         """Rules are opaque; triggers, those of partitions included, and code in the table itself are shown."""
@@ -209,6 +233,21 @@ class Walk:
                 self.found.opaque(one.kind, one.schema, one.name)
             for use in (*one.triggers, *one.hidden_calls):
                 self._hidden(use)
+            for column in one.columns or ():
+                self._checked(column.type_oid)
+
+    def _checked(self, type_oid: int) -> None:
+        """A value that is written into a column of a domain, or of rows with one, is checked."""
+        waiting, seen = [type_oid], {type_oid}
+        while waiting:
+            one = self.names.catalog.types_by_oid.get(waiting.pop())
+            if one is None:
+                continue
+            for use in one.checks:
+                self._hidden(use)
+            inside = {*one.parts, *([one.element] if one.element else [])} - seen
+            seen |= inside
+            waiting += inside
 
     def cascade(self, relation: Relation, deletes: bool, updates: bool) -> None:
         """Foreign keys change other tables when rows of this one go or change their keys (documentation, 5.5.5)."""

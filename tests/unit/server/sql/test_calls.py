@@ -31,7 +31,7 @@ OPAQUE = {
     "select (5).twice": "public.twice",
     "select g.twice from generate_series(1, 2) g": "public.twice",
     "select c.id_of from customers c": "public.id_of",
-    "select null::customers": "public.customers",
+    "select null::typed": "public.typed",
     "select * from with_function": "app.charge",
     "select * from that_sleeps": "pg_catalog.pg_sleep",
     "insert into ruled values (1)": "public.ruled",
