@@ -43,6 +43,9 @@ COMMANDS: dict[str, Registered] = {
         "hoopctl.commands.requests:app", "Review", "List, show, approve and reject held statements."
     ),
     "audit": Registered("hoopctl.commands.audit:app", "Audit", "Search, show, replay and verify the record."),
+    "policy": Registered(
+        "hoopctl.commands.policy:app", "Policy", "Check, explain, test, simulate, show and apply policies."
+    ),
     "demo": Registered("hoopctl.commands.demo:app", "This machine", "Tell the whole story on this machine."),
     "doctor": Registered("hoopctl.commands.doctor:app", "This machine", "Check what a tunnel needs."),
 }

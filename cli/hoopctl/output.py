@@ -70,8 +70,15 @@ def console() -> Console:
 
 
 def draw(*parts: RenderableType) -> None:
-    """Draw rich renderables on stdout. Text in them must have gone through ``printable``."""
-    console().print(*parts)
+    """Draw rich renderables on stdout. Text in them must have gone through ``printable``.
+
+    Without a terminal they are as wide as their content, so that nothing is cut.
+    """
+    target = console()
+    if not sys.stdout.isatty():
+        target.width = _WIDEST
+        target.width = max((target.measure(part).maximum for part in parts), default=80)
+    target.print(*parts)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -88,8 +95,4 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         drawn.add_column(column, overflow="fold")
     for row in rows:
         drawn.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
-    target = console()
-    if not sys.stdout.isatty():
-        target.width = _WIDEST
-        target.width = target.measure(drawn).maximum
-    target.print(drawn)
+    draw(drawn)

@@ -222,7 +222,10 @@ class Settings(_Section):
     )
     roles: dict[Role, tuple[str, ...]] = Field(default_factory=dict, description="Groups that are admin or auditor.")
     connections: tuple[ConnectionSettings, ...] = Field(min_length=1, description="The registered databases.")
-    policy: Path = Field(description="The policy file; loaded as a new version when it differs from the store's.")
+    policy: Path = Field(
+        description="The policy file; loaded as a new version when it has changed since it was last loaded. "
+        "What `hoopctl policy apply` put in force in between stays."
+    )
     journal: JournalSettings = Field(default=JournalSettings(), description="The record's journal.")
     metrics: MetricsSettings = Field(default=MetricsSettings(), description="Metrics, liveness and readiness.")
     limits: LimitSettings = Field(default=LimitSettings(), description="What sessions may take.")

@@ -21,6 +21,7 @@ from hoopd.recording.journal import Sync
 from hoopd.recording.keys import RecordKeys, load_keys
 from hoopd.recording.recorder import Recorder
 from hoopd.rpc.masks import ViewerMasks
+from hoopd.rpc.policy import PolicyServicer
 from hoopd.rpc.server import GRACE_SECONDS, RpcServer
 from hoopd.runtime import clock
 from hoopd.runtime.bounds import bounds_of
@@ -28,9 +29,11 @@ from hoopd.runtime.cancels import Cancels
 from hoopd.runtime.gateway import Gateway, Services
 from hoopd.runtime.health_http import HealthServer
 from hoopd.runtime.policies import Policies, PolicyFollower
+from hoopd.runtime.policy_desk import PolicyDesk
 from hoopd.runtime.target import Target
 from hoopd.session.judgement import PolicyInForce
 from hoopd.settings import ConnectionSettings, Settings
+from hoopd.store.askers import Askers
 from hoopd.store.audit import Audit
 from hoopd.store.cancels import CHANNEL as CANCELS
 from hoopd.store.cancels import CancelBoard
@@ -41,6 +44,7 @@ from hoopd.store.policies import PolicyRepository
 from hoopd.store.pool import Store
 from hoopd.store.records import Records
 from hoopd.store.requests import StoredRequests
+from hoopd.store.statements import StatementRepository
 
 SEARCHING = 4
 """Connections to the store for searching and verifying the record. Apart from those that recording and reviews take, so
@@ -123,7 +127,12 @@ async def serving(
             audit = Audit(searched, record_keys, services.recorder.holds)
             gateway = Gateway(services)
             masks = ViewerMasks(policies, {name: each.connection for name, each in services.targets.items()})
-            server = RpcServer(gateway, audit, services.broker, verifier, oidc, masks, shared_port=shared_port)
+            desk = PolicyDesk(policies, gateway.places(), Askers(searched).of)
+            repository, statements = PolicyRepository(store, clock.now), StatementRepository(searched)
+            policy_desk = PolicyServicer(desk, repository, statements, gateway.connections)
+            server = RpcServer(
+                gateway, audit, services.broker, verifier, oidc, masks, policy_desk, shared_port=shared_port
+            )
             port = await server.start(settings.listen, settings.tls.cert, settings.tls.key)
             try:
                 async with _watched(settings.metrics.listen, gateway, services) as metrics:
@@ -165,7 +174,7 @@ async def _check_schema(store: Store) -> None:
 
 
 async def load_policy(policies: Policies, repository: PolicyRepository, settings: Settings) -> None:
-    """Put the file's policy in force, as a new version where it differs from the store's.
+    """Put the file's policy in force as a new version where the file has changed, else what the store has.
 
     Raises:
         InvalidInput: the file does not load; what is in the store stays.
@@ -175,8 +184,11 @@ async def load_policy(policies: Policies, repository: PolicyRepository, settings
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "it is not UTF-8 text"
         raise InvalidInput(f"the policy {settings.policy} cannot be read: {reason}") from None
-    policy = load(text, str(settings.policy), [connection.name for connection in settings.connections])
-    stored = await repository.put_if_differs(text, by="config", source=settings.policy.name)
+    names = [connection.name for connection in settings.connections]
+    policy = load(text, str(settings.policy), names)
+    stored = await repository.put_from_file(text, source=settings.policy.name)
+    if stored.text != text:  # applied since, and the file is as it was then
+        policy = load(stored.text, f"the policy in the store, version {stored.version} by {stored.by}", names)
     policies.put(PolicyInForce(policy, stored.version))
 
 

@@ -38,7 +38,7 @@ def load(text: str, source: str, connections: Collection[str] | None = None) -> 
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of a policy file (draft 2020-12), as committed in ``schema.json``."""
+    """The JSON Schema of a policy file (draft 2020-12), as committed in ``protos/hoop/policy``."""
     made = Policy.model_json_schema(by_alias=True, mode="validation")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "hoopd policy"}
 
@@ -50,4 +50,4 @@ def schema_text() -> str:
 
 def sample_policy_text() -> str:
     """The sample policy: what the development stack runs under, and a start for one's own."""
-    return files("hoopd.policy").joinpath("sample.yaml").read_text(encoding="utf-8")
+    return files("hoop").joinpath("policy", "sample.yaml").read_text(encoding="utf-8")

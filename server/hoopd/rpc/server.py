@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import grpc.aio
 
-from hoop.v1 import audit_pb2_grpc, gateway_pb2_grpc, requests_pb2_grpc
+from hoop.v1 import audit_pb2_grpc, gateway_pb2_grpc, policy_pb2_grpc, requests_pb2_grpc
 from hoopd.approvals.broker import Broker
 from hoopd.domain.errors import InvalidInput, Unavailable
 from hoopd.domain.principal import Principal
@@ -15,6 +15,7 @@ from hoopd.identity import OidcSettings, Purpose, TokenVerifier
 from hoopd.rpc.audit import AuditServicer
 from hoopd.rpc.authentication import Authentication
 from hoopd.rpc.gateway import GatewayService
+from hoopd.rpc.policy import PolicyServicer
 from hoopd.rpc.requests import Masks, RequestsServicer
 from hoopd.rpc.tunnel import TunnelService
 from hoopd.runtime.gateway import Gateway
@@ -43,6 +44,7 @@ class RpcServer:
         verifier: TokenVerifier,
         oidc: OidcSettings,
         masks: Masks,
+        policy_desk: PolicyServicer,
         *,
         shared_port: bool = False,
     ) -> None:
@@ -56,6 +58,7 @@ class RpcServer:
         self._tunnels.add_to(self._server)
         requests_pb2_grpc.add_RequestsServicer_to_server(RequestsServicer(broker, verifier, masks), self._server)
         audit_pb2_grpc.add_AuditServicer_to_server(AuditServicer(audit), self._server)
+        policy_pb2_grpc.add_PolicyDeskServicer_to_server(policy_desk, self._server)
 
     async def start(self, listen: str, cert: Path, key: Path) -> int:
         """Listen on ``HOST:PORT`` (port 0: any free one); gives the port.

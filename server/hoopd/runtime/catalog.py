@@ -35,6 +35,12 @@ class CatalogReader:
         self._snapshot: str | None = None
         self._checked = -1e9
 
+    @property
+    def server_version(self) -> int:
+        """PostgreSQL's number of the server that the catalog was read from; 0 before."""
+        connection = self._connection
+        return 0 if connection is None or connection.closed else connection.info.server_version
+
     def fresh(self) -> Catalog | None:
         """The catalog, if it was looked at within ``FRESH_SECONDS``; never waits."""
         if self._catalog is not None and clock.monotonic() - self._checked < FRESH_SECONDS:

@@ -35,6 +35,7 @@ from hoopd.runtime.judging import Judging
 from hoopd.runtime.metrics import Metrics
 from hoopd.runtime.pipe import ClientPipe
 from hoopd.runtime.policies import Policies
+from hoopd.runtime.policy_desk import Place
 from hoopd.runtime.registry import Live, Registry, new_session_id
 from hoopd.runtime.runner import Parts, SessionRunner
 from hoopd.runtime.target import Target
@@ -135,6 +136,13 @@ class Gateway:
             text = f'opening "{name}" needs a review, which cannot be asked for yet'
             raise Refused(text, hint="ask whoever keeps the policy")
         return target.connection
+
+    def places(self) -> dict[str, Place]:
+        """The connections as the policy desk asks about them."""
+        return {
+            name: Place(target.connection, target.user, self._catalogs[name])
+            for name, target in self._services.targets.items()
+        }
 
     def _access(self, principal: Principal, connection: Connection) -> Outcome:
         in_force = self._services.policies.current

@@ -189,7 +189,7 @@ def test_null_is_a_mask_however_it_is_written(how: str) -> None:
 
 
 def test_the_committed_schema_is_the_model_s() -> None:
-    committed = files("hoopd.policy").joinpath("schema.json").read_text(encoding="utf-8")
+    committed = files("hoop").joinpath("policy", "schema.json").read_text(encoding="utf-8")
 
     assert committed == schema_text()
     assert json.loads(committed) == schema()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import psycopg
 import pytest
 
 from hoopd.domain.connection import Connection
@@ -16,8 +15,7 @@ from hoopd.domain.statement import SessionState
 from hoopd.masking import plan
 from hoopd.policy import Circumstances, evaluate, load, mask_decision, masks_in_force, sample_policy_text, strictest
 from hoopd.sql.analysis import analyse
-from hoopd.sql.catalog import CATALOG_QUERIES, Catalog
-from tests.fixtures.shop import Shop
+from hoopd.sql.catalog import Catalog
 
 POLICY = load(sample_policy_text(), "sample.yaml", ["prod-db"])
 VERSION = PolicyVersion(1)
@@ -28,10 +26,9 @@ ALICE = Principal(
 AROUND = Circumstances(ALICE, Connection("prod-db", "h", 1, "shop", {"env": "production"}), "psql")
 
 
-@pytest.fixture(scope="module")
-def catalog(shop: Shop) -> Catalog:
-    with psycopg.connect(shop.service) as connection:
-        return Catalog.build({name: connection.execute(query).fetchall() for name, query in CATALOG_QUERIES.items()})
+@pytest.fixture
+def catalog(shop_catalog: Catalog) -> Catalog:
+    return shop_catalog
 
 
 def decide(text: str, catalog: Catalog) -> Decision:

@@ -15,7 +15,7 @@ from hoopd.runtime import clock
 
 
 def server() -> RpcServer:
-    return RpcServer(*[sentinel.unused] * 6)
+    return RpcServer(*[sentinel.unused] * 7)
 
 
 async def test_a_certificate_that_is_not_there(tmp_path: Path) -> None:

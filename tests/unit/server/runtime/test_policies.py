@@ -39,17 +39,17 @@ async def test_a_version_that_another_gateway_puts_is_followed_and_a_broken_one_
     store = Store(database)
     await store.open()
     repository, policies = PolicyRepository(store, now), Policies()
-    first = await repository.put_if_differs(POLICY, by="config", source="one")
+    first = await repository.put_from_file(POLICY, source="one")
     policies.put(PolicyInForce(load(POLICY, "one"), first.version))
     listener = Listener(database, [CHANNEL])
     follower = PolicyFollower(policies, repository, listener, load)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(part()) for part in (listener.run, follower.run)]
         await listener.connected.wait()
-        await repository.put_if_differs("version: 1\nrulez: []\n", by="another", source="two")
+        await repository.put("version: 1\nrulez: []\n", by="another", source="two")
         await _until(lambda: "is not put in force" in caplog.text)
         assert policies.current.version == first.version
-        third = await repository.put_if_differs(POLICY + "\n# more\n", by="another", source="three")
+        third = await repository.put(POLICY + "\n# more\n", by="another", source="three")
         await _until(lambda: policies.current.version == third.version)
         for task in running:
             task.cancel()

@@ -1,0 +1,231 @@
+"""The PolicyDesk service: authenticate, convert, call ``runtime.policy_desk``. Who may ask what is decided here.
+
+Everybody may have a file checked, and be told of their own statements on connections that they may open. What tells
+of others, of the whole policy, or of a draft, is for admins and auditors; a change is for admins.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc.aio
+
+from hoop.v1 import policy_pb2 as pb
+from hoop.v1 import policy_pb2_grpc
+from hoopd.domain.connection import Connection
+from hoopd.domain.decision import Decision, Outcome
+from hoopd.domain.errors import InvalidInput, NotFound, Refused
+from hoopd.domain.ids import PolicyVersion, StatementNo, statement_id
+from hoopd.domain.principal import Principal, Role
+from hoopd.policy.problems import PolicyError, Problem
+from hoopd.recording.codec import NotAnEvent, micros, moment
+from hoopd.rpc.authentication import principal_of
+from hoopd.runtime.policy_desk import Change, Explanation, PolicyDesk, Question, Simulated, StatementTold
+from hoopd.session.judgement import PolicyInForce
+from hoopd.store.policies import PolicyRepository, PolicyText
+from hoopd.store.statements import StatementQuery, StatementRepository
+
+MOST_SIMULATED = 100_000
+MOST_VERSIONS = 1_000
+PROGRESS_EVERY = 200
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+log = logging.getLogger("hoopd.policy")
+
+
+class PolicyServicer(policy_pb2_grpc.PolicyDeskServicer):
+    """``connections``: those that a person may open, or ask to."""
+
+    def __init__(
+        self,
+        desk: PolicyDesk,
+        repository: PolicyRepository,
+        statements: StatementRepository,
+        connections: Callable[[Principal], list[tuple[Connection, Outcome]]],
+    ) -> None:
+        self._desk = desk
+        self._repository = repository
+        self._statements = statements
+        self._connections = connections
+
+    async def Check(self, request: pb.CheckPolicyRequest, context: Context) -> pb.CheckPolicyResult:
+        principal_of(context)
+        errors, advice = self._desk.check(request.policy.text, _source(request.policy))
+        return pb.CheckPolicyResult(problems=[*_problems(errors), *_problems(advice, warning=True)])
+
+    async def Show(self, request: pb.ShowPolicyRequest, context: Context) -> pb.PolicyVersion:
+        _staff(principal_of(context), "the policy is shown")
+        version = request.version
+        found = await (self._repository.get(PolicyVersion(version)) if version else self._repository.current())
+        if found is None:
+            raise NotFound(f"the policy has no version {version}", hint="see: hoopctl policy show --history")
+        return _version(found)
+
+    async def History(self, request: pb.PolicyHistoryRequest, context: Context) -> AsyncIterator[pb.PolicyVersion]:
+        _staff(principal_of(context), "the policy is shown")
+        for each in await self._repository.history(min(request.limit or 50, MOST_VERSIONS)):
+            yield pb.PolicyVersion(version=each.version, by=each.by, at_us=micros(each.at), source=each.source)
+
+    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResult:
+        caller = principal_of(context)
+        if request.user or request.groups or request.HasField("policy") or request.application:
+            _staff(caller, "decisions about others, and under a draft, are explained")
+        if not caller.roles and request.connection not in [each.name for each, _ in self._connections(caller)]:
+            raise NotFound(f'there is no connection "{request.connection}" that you may open')
+        question = Question(
+            request.sql,
+            _asker(request, caller),
+            request.connection,
+            request.application,
+            request.search_path if request.HasField("search_path") else None,
+            self._draft(request.policy) if request.HasField("policy") else None,
+        )
+        return _explanation(await self._desk.explain(question), question.principal)
+
+    async def Test(self, request: pb.TestPolicyRequest, context: Context) -> pb.TestPolicyResult:
+        _staff(principal_of(context), "decisions about others are told")
+        try:
+            draft = self._draft(request.policy) if request.HasField("policy") else None
+            results = await self._desk.test(request.cases.text, _source(request.cases), draft)
+        except PolicyError as problem:
+            return pb.TestPolicyResult(problems=_problems(problem.problems))
+        return pb.TestPolicyResult(
+            cases=[
+                pb.CaseTold(name=r.name, ok=r.ok, outcome=r.outcome, rules=r.rules, failures=r.failures)
+                for r in results
+            ]
+        )
+
+    async def Simulate(self, request: pb.SimulateRequest, context: Context) -> AsyncIterator[pb.SimulateResult]:
+        _staff(principal_of(context), "statements of others are told of")
+        draft, limit = self._draft(request.policy), min(request.limit or MOST_SIMULATED, MOST_SIMULATED)
+        told, shown = Simulated(), 0
+        rows = self._statements.search(_recorded(request, limit))
+        async for change in self._desk.simulate(draft, rows, told):
+            yield pb.SimulateResult(change=_change(change))
+            if told.statements - shown >= PROGRESS_EVERY:
+                shown = told.statements
+                yield pb.SimulateResult(progress=_totals(told, limit))
+        yield pb.SimulateResult(done=_totals(told, limit))
+
+    async def Apply(self, request: pb.ApplyPolicyRequest, context: Context) -> pb.PolicyVersion:
+        caller = principal_of(context)
+        if Role.admin not in caller.roles:
+            raise Refused("a policy is put in force by admins", hint="ask one, or see: hoopctl whoami")
+        source = _source(request.policy)
+        self._draft(request.policy)
+        expected = PolicyVersion(request.expected) if request.expected else None
+        put = await self._repository.put(request.policy.text, by=caller.name, source=source, expected=expected)
+        log.warning("policy version %d was applied by %s", put.version, caller.name)
+        return _version(put)
+
+    def _draft(self, given: pb.PolicyDraft) -> PolicyInForce:
+        return self._desk.draft(given.text, _source(given))
+
+
+def _staff(caller: Principal, what: str) -> None:
+    if not caller.roles:
+        raise Refused(f"{what} to admins and auditors", hint="see who you are: hoopctl whoami")
+
+
+def _source(draft: pb.PolicyDraft) -> str:
+    return draft.source.replace("\x00", "")[:200] or "the policy"
+
+
+def _asker(request: pb.ExplainRequest, caller: Principal) -> Principal:
+    if not request.user and not request.groups:
+        return caller
+    user = request.user or caller.name
+    return Principal(caller.issuer, user, user, frozenset(request.groups), frozenset(), _NEVER)
+
+
+def _recorded(request: pb.SimulateRequest, limit: int) -> StatementQuery:
+    try:
+        since = moment(request.since_us) if request.since_us else None
+        until = moment(request.until_us) if request.until_us else None
+    except NotAnEvent as error:
+        raise InvalidInput("The time to simulate from or to is out of range.") from error
+    return StatementQuery(connection=request.connection, since=since, until=until, limit=limit)
+
+
+def _problems(found: Iterable[Problem], *, warning: bool = False) -> list[pb.PolicyProblem]:
+    return [
+        pb.PolicyProblem(
+            source=each.source, line=each.place.line, column=each.place.column, message=each.message, warning=warning
+        )
+        for each in found
+    ]
+
+
+def _version(found: PolicyText) -> pb.PolicyVersion:
+    return pb.PolicyVersion(
+        version=found.version, text=found.text, by=found.by, at_us=micros(found.at), source=found.source
+    )
+
+
+def _decision(decision: Decision) -> pb.PolicyDecision:
+    review = decision.review
+    made = pb.PolicyDecision(
+        outcome=decision.outcome, rules=decision.rules, message=decision.message or "", hint=decision.hint or ""
+    )
+    if review is not None:
+        made.reason_required = review.reason_required
+        made.hold_ms = round(review.hold.total_seconds() * 1000)
+        made.expires_ms = round(review.expires.total_seconds() * 1000)
+        for seat in review.seats:
+            made.seats.add(rule=seat.rule, groups=sorted(seat.groups), needed=seat.needed)
+    return made
+
+
+def _explanation(told: Explanation, principal: Principal) -> pb.ExplainResult:
+    return pb.ExplainResult(
+        decision=_decision(told.decision),
+        connect=_decision(told.connect),
+        statements=[_statement(each) for each in told.statements],
+        version=told.version,
+        user=principal.name,
+        groups=sorted(principal.groups),
+    )
+
+
+def _statement(told: StatementTold) -> pb.StatementTold:
+    facts = told.judged.facts
+    return pb.StatementTold(
+        sql=facts.sql.encode("utf-8", "backslashreplace").decode(),
+        kind=facts.kind,
+        decision=_decision(told.judged.decision),
+        rules=[pb.RuleTold(name=r.name, says=r.says, fits=r.fits, decides=r.decides, why=r.why) for r in told.rules],
+        accesses=[pb.AccessTold(access=n.access, covered_by=n.covered_by, built_in=n.built_in) for n in told.needs],
+        masks=[pb.MaskTold(column=column, mask=mask) for column, mask in told.masks],
+    )
+
+
+def _change(change: Change) -> pb.SimulatedChange:
+    row = change.row
+    return pb.SimulatedChange(
+        statement=statement_id(row.session, StatementNo(row.statement)),
+        time_us=micros(row.at),
+        principal=row.principal,
+        connection=row.connection,
+        sql=row.sql,
+        was=row.decision,
+        was_by=row.rules,
+        becomes=change.outcome,
+        becomes_by=change.rules,
+        message=change.message or "",
+    )
+
+
+def _totals(told: Simulated, limit: int) -> pb.SimulatedTotals:
+    moves = [pb.SimulatedMove(was=was, becomes=now, statements=n) for (was, now), n in sorted(told.by.items())]
+    return pb.SimulatedTotals(
+        statements=told.statements,
+        changed=told.changed,
+        skipped=told.skipped,
+        moves=moves,
+        more=told.statements >= limit,
+    )

@@ -1,0 +1,309 @@
+"""What people ask about policies: is this file right, why was that decided, what would change, put this in force.
+
+Everything is decided by the functions that decide for sessions (``session.judgement``), against the databases' own
+catalogs; nothing of a question is ever run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from hoopd.domain.connection import Connection
+from hoopd.domain.decision import Decision, Outcome
+from hoopd.domain.errors import HoopError, InvalidInput, NotFound
+from hoopd.domain.ids import PolicyVersion, SessionId
+from hoopd.domain.principal import Principal
+from hoopd.domain.statement import SessionState
+from hoopd.policy.advice import advice
+from hoopd.policy.cases import Case, Cases, load_cases
+from hoopd.policy.evaluation import connect_decision
+from hoopd.policy.explanation import NeedTold, RuleTold, needs_told, rules_told
+from hoopd.policy.loading import load
+from hoopd.policy.matching import Circumstances
+from hoopd.policy.model import Policy
+from hoopd.policy.nodes import read
+from hoopd.policy.problems import PolicyError, Problem, at
+from hoopd.recording.ports import SessionRow, StatementRow
+from hoopd.runtime.policies import Policies
+from hoopd.session.judgement import JudgedStatement, PolicyInForce, Verdict, judge
+from hoopd.sql.catalog import Catalog
+
+DEFAULT_PATH = '"$user", public'
+MAX_SQL = 1_000_000
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_UNUSED_KEY = b"no secret of a question is ever shown again"
+"""Redaction of credentials in a question's text: what is shown goes back to whoever typed it."""
+
+
+class Catalogs(Protocol):
+    """Where the catalog of a connection is read: ``runtime.catalog.CatalogReader``."""
+
+    @property
+    def server_version(self) -> int: ...
+
+    async def current(self) -> Catalog: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A connection that can be asked about. ``user`` is the role that its sessions have."""
+
+    connection: Connection
+    user: str
+    catalogs: Catalogs
+
+
+class Asked(Protocol):
+    """Who asked in a recorded session: the groups and the search path are those with which it began."""
+
+    @property
+    def session(self) -> SessionRow: ...
+
+    @property
+    def groups(self) -> frozenset[str]: ...
+
+    @property
+    def search_path(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """``policy`` None: the one in force."""
+
+    sql: str
+    principal: Principal
+    connection: str
+    application: str = ""
+    search_path: str | None = None
+    policy: PolicyInForce | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementTold:
+    """One statement of a text, and all that the policy says of it. ``masks``: column and the mask on it."""
+
+    judged: JudgedStatement
+    rules: tuple[RuleTold, ...]
+    needs: tuple[NeedTold, ...]
+    masks: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """``decision`` is that of the whole text; ``connect`` that of opening a session to ask it in."""
+
+    decision: Decision
+    connect: Decision
+    statements: tuple[StatementTold, ...]
+    version: PolicyVersion
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """``failures`` in words; none where the case holds."""
+
+    name: str
+    outcome: Outcome
+    rules: tuple[str, ...]
+    failures: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A recorded statement that a new policy decides on otherwise. ``message`` is a new denial's."""
+
+    row: StatementRow
+    outcome: Outcome
+    rules: tuple[str, ...]
+    message: str | None
+
+
+@dataclass(slots=True)
+class Simulated:
+    """``skipped``: of connections that the gateway has no more, or that could not be judged now."""
+
+    statements: int = 0
+    changed: int = 0
+    skipped: int = 0
+    by: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Old and new outcome, and how many statements go from one to the other."""
+
+
+class PolicyDesk:
+    """``asker`` tells who asked in a recorded session."""
+
+    def __init__(
+        self,
+        policies: Policies,
+        places: Mapping[str, Place],
+        asker: Callable[[SessionId], Awaitable[Asked | None]],
+    ) -> None:
+        self._policies = policies
+        self._places = places
+        self._asker = asker
+
+    def check(self, text: str, source: str) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+        """Errors, which keep the file from loading, and advice. There is no advice on a file with errors."""
+        try:
+            policy = load(text, source, tuple(self._places))
+        except PolicyError as problem:
+            return problem.problems, ()
+        return (), advised(policy, text, source)
+
+    def draft(self, text: str, source: str) -> PolicyInForce:
+        """A policy that is not in force, to ask about. Raises PolicyError."""
+        return PolicyInForce(load(text, source, tuple(self._places)), PolicyVersion(0))
+
+    async def explain(self, question: Question) -> Explanation:
+        """Why a statement is decided on as it is.
+
+        Raises:
+            NotFound: no such connection.
+            InvalidInput: there is no statement in the text, or too much of it.
+            Unavailable: the catalog cannot be read, or no policy is loaded.
+        """
+        in_force = question.policy or self._policies.current
+        place = self._place(question.connection)
+        circumstances = Circumstances(question.principal, place.connection, question.application)
+        verdict = await self._verdict(question, in_force, place, circumstances)
+        policy = in_force.policy
+        return Explanation(
+            verdict.decision,
+            connect_decision(policy, in_force.version, circumstances),
+            tuple(
+                StatementTold(
+                    judged,
+                    rules_told(policy, judged.facts, circumstances, judged.decision),
+                    needs_told(policy, judged.facts, circumstances),
+                    _masks(judged),
+                )
+                for judged in verdict.statements
+            ),
+            in_force.version,
+        )
+
+    async def test(self, text: str, source: str, policy: PolicyInForce | None = None) -> list[CaseResult]:
+        """Try every case of a file. Raises PolicyError for a file that is none, else as ``explain``."""
+        cases = load_cases(text, source)
+        in_force = policy or self._policies.current
+        return [await self._case(case, cases, in_force) for case in cases.cases]
+
+    async def simulate(
+        self, policy: PolicyInForce, rows: AsyncIterator[StatementRow], told: Simulated
+    ) -> AsyncIterator[Change]:
+        """The statements that ``policy`` decides on otherwise than was decided, as they are found; ``told`` counts.
+
+        Each is judged as its person would ask it today: with the groups of then, under the catalog of now.
+        """
+        sessions: dict[str, Asked | None] = {}
+        async for row in rows:
+            if row.session not in sessions:
+                sessions[row.session] = await self._asker(SessionId(row.session))
+            change = await self._simulated(policy, row, sessions[row.session], told)
+            if change is not None:
+                yield change
+            await asyncio.sleep(0)
+
+    async def _simulated(
+        self,
+        policy: PolicyInForce,
+        row: StatementRow,
+        session: Asked | None,
+        told: Simulated,
+    ) -> Change | None:
+        told.statements += 1
+        if session is None or row.connection not in self._places:
+            told.skipped += 1
+            return None
+        of = session.session
+        principal = Principal(of.issuer, of.subject, of.email, session.groups, frozenset(), _NEVER)
+        path = session.search_path or None
+        question = Question(row.sql, principal, row.connection, of.application, path, policy)
+        try:
+            found = await self._decision(question)
+        except HoopError:
+            told.skipped += 1
+            return None
+        if found.outcome == row.decision:
+            return None
+        told.changed += 1
+        key = (row.decision, str(found.outcome))
+        told.by[key] = told.by.get(key, 0) + 1
+        return Change(row, found.outcome, found.rules, found.message)
+
+    async def _decision(self, question: Question) -> Decision:
+        place = self._place(question.connection)
+        in_force = question.policy or self._policies.current
+        circumstances = Circumstances(question.principal, place.connection, question.application)
+        return (await self._verdict(question, in_force, place, circumstances)).decision
+
+    async def _case(self, case: Case, cases: Cases, in_force: PolicyInForce) -> CaseResult:
+        name = case.connection or cases.connection or ""
+        place = self._place(name)
+        circumstances = Circumstances(case.asker.principal, place.connection, case.asker.application)
+        masked: tuple[str, ...] = ()
+        if case.sql is None:
+            decision = connect_decision(in_force.policy, in_force.version, circumstances)
+        else:
+            question = Question(case.sql, case.asker.principal, name, case.asker.application, case.search_path)
+            verdict = await self._verdict(question, in_force, place, circumstances)
+            decision = verdict.decision
+            masked = tuple(sorted({str(column) for one in verdict.statements for column in one.plan.masked}))
+        return CaseResult(case.name, decision.outcome, decision.rules, tuple(_failures(case, decision, masked)))
+
+    def _place(self, name: str) -> Place:
+        place = self._places.get(name)
+        if place is None:
+            known = ", ".join(sorted(self._places))
+            raise NotFound(f'there is no connection "{name}"', hint=f"there are: {known}")
+        return place
+
+    async def _verdict(
+        self, question: Question, in_force: PolicyInForce, place: Place, circumstances: Circumstances
+    ) -> Verdict:
+        if len(question.sql) > MAX_SQL:
+            raise InvalidInput(f"the text has more than {MAX_SQL} characters")
+        catalog = await place.catalogs.current()
+        path = DEFAULT_PATH if question.search_path is None else question.search_path
+        state = SessionState(path, "none", place.user, "I", place.catalogs.server_version)
+        return await asyncio.to_thread(judge, question.sql, state, catalog, in_force, circumstances, _UNUSED_KEY)
+
+
+def advised(policy: Policy, text: str, source: str) -> tuple[Problem, ...]:
+    """Advice on a policy that loads, each with its place in the file."""
+    root = read(text)
+    return tuple(at(path, root, source, sentence) for path, sentence in advice(policy))
+
+
+def _masks(judged: JudgedStatement) -> tuple[tuple[str, str], ...]:
+    named = judged.facts.output or ()
+    return tuple(
+        (column.name, mask.kind.value)
+        for column, mask in zip(named, judged.plan.columns, strict=False)
+        if mask is not None
+    )
+
+
+def _failures(case: Case, decision: Decision, masked: tuple[str, ...]) -> list[str]:
+    found = []
+    if decision.outcome is not case.expect:
+        found.append(f"expected {case.expect}, and it is {decision.outcome} by {', '.join(decision.rules)}")
+        if decision.message:
+            found.append(decision.message)
+    if case.rules is not None and set(case.rules) != set(decision.rules):
+        found.append(f"expected the rules {', '.join(sorted(case.rules))}, and it is {', '.join(decision.rules)}")
+    needed = sum(seat.needed for seat in decision.review.seats) if decision.review else 0
+    if case.approvals is not None and case.approvals != needed:
+        found.append(f"expected {case.approvals} approvals, and it needs {needed}")
+    if case.masked is not None and set(case.masked) != set(masked):
+        wanted, got = (", ".join(sorted(columns)) or "nothing" for columns in (case.masked, masked))
+        found.append(f"expected {wanted} masked, and it is {got}")
+    return found
