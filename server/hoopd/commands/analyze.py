@@ -6,6 +6,7 @@ SQL on stdin, one JSON line for each statement on stdout (DESIGN.md, section 9).
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,11 +30,17 @@ def analyze(
             "--dsn", help="A database to read the catalog of, or @FILE with its DSN; else built-in names only."
         ),
     ] = None,
+    search_path: Annotated[
+        str | None,
+        typer.Option("--search-path", metavar="PATH", help="As SET takes it; else that of the database's role."),
+    ] = None,
 ) -> None:
     """Say what SQL would do, without running it.
 
     Reads it from standard input, and writes one JSON line for each statement."""
     state, catalog = (_ALONE, Catalog.builtin()) if dsn is None else _read(dsn)
+    if search_path is not None:
+        state = replace(state, search_path=search_path)
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     for facts in analyse(text, state, catalog):
         output.emit(as_json(facts))
@@ -88,6 +95,11 @@ def as_json(facts: Facts) -> dict[str, Any]:
             for c in facts.output
         ],
         "inferable": [_column(c) for c in facts.inferable],
+        "locks": [
+            {"schema": lock.schema, "table": lock.name, "mode": lock.mode, "rewrites": lock.rewrites}
+            for lock in facts.locks
+        ],
+        "final": facts.final,
         "error": None if facts.error is None else {"message": facts.error.message, "position": facts.error.position},
     }
 

@@ -23,7 +23,7 @@ from hoopd.session.copy_data import APPROVED_BYTES, APPROVED_ROWS
 from hoopd.sql.alike import free
 from hoopd.sql.analysis import analyse
 from hoopd.sql.catalog import Catalog
-from hoopd.sql.facts import Copying, Effect, Facts, ObjectKind
+from hoopd.sql.facts import Copying, Effect, Facts, LockMode, ObjectKind
 from hoopd.sql.literals import meetings
 from hoopd.sql.named import NOTHING_NAMED, Named
 from hoopd.sql.secrets import redact
@@ -76,10 +76,37 @@ class JudgedStatement:
             notes.append(f"{facts.kind.upper()} runs by name what stands in front of it: {runs}.")
         if facts.copies is Copying.from_client:
             notes.append(UNSEEN)
+        notes += lock_notes(facts)
         bound = limits.bounded(facts, self.decision)
         if bound:
             notes.append(f"At most {bound} rows are changed: past that, nothing is kept.")
         return tuple(notes)
+
+
+_MEANWHILE = {
+    LockMode.access_exclusive: "nobody reads or writes it meanwhile",
+    LockMode.exclusive: "nobody writes it meanwhile",
+    LockMode.share_row_exclusive: "nobody writes it meanwhile",
+    LockMode.share: "nobody writes it meanwhile",
+    LockMode.share_update_exclusive: "reading and writing go on, other maintenance waits",
+}
+SHOWN_LOCKS = 10
+
+
+def lock_notes(facts: Facts) -> list[str]:
+    """What a definition locks and writes anew, and whether it can be undone, in sentences for reviewers."""
+    notes = [
+        f"Locks {lock.table} ({lock.mode}): {_MEANWHILE[lock.mode]}"
+        + (", and all of it is, or may be, written anew." if lock.rewrites else ".")
+        for lock in facts.locks[:SHOWN_LOCKS]
+        if lock.mode in _MEANWHILE
+    ]
+    more = len(facts.locks) - SHOWN_LOCKS
+    if more > 0:
+        notes.append(f"Locks {more} more tables.")
+    if facts.final:
+        notes.append("It cannot be rolled back.")
+    return notes
 
 
 @dataclass(frozen=True, slots=True)

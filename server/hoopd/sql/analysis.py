@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from hoopd.domain.statement import SessionState
-from hoopd.sql import answers, calls, expressions, named, utility, walk
+from hoopd.sql import answers, calls, expressions, named, table_locks, utility, walk
 from hoopd.sql.catalog import Catalog, Names
 from hoopd.sql.facts import Effect, Facts, ObjectAccess, ObjectKind, PreparedText, SqlError
 from hoopd.sql.findings import Findings
@@ -113,7 +113,12 @@ def _statement(statement: Statement, state: SessionState, names: Names, entries:
     walk.Walk(names, state, found, _HANDLERS, entries).run(statement.node_type, executed.node)
     calls.judge(found, names)
     answer = answers.follow(statement.node_type, executed.node, found, names)
-    facts = replace(_facts(statement, found, answer), by_name=executed.by_name or found.by_name)
+    facts = replace(
+        _facts(statement, found, answer),
+        by_name=executed.by_name or found.by_name,
+        locks=table_locks.locks_of(statement.node_type, statement.node, names),
+        final=table_locks.is_final(statement.node_type, statement.node),
+    )
     if executed.entry is not None:
         expands = entries.executed(executed.entry)
         facts = replace(facts, executes=(executed.entry.name,), expands=(expands,) if expands else ())

@@ -67,6 +67,37 @@ class Derivation(StrEnum):
     derived = "derived"
 
 
+class LockMode(StrEnum):
+    """Locks on tables, from weak to strong (documentation, 13.3.1)."""
+
+    access_share = "ACCESS SHARE"
+    row_share = "ROW SHARE"
+    row_exclusive = "ROW EXCLUSIVE"
+    share_update_exclusive = "SHARE UPDATE EXCLUSIVE"
+    share = "SHARE"
+    share_row_exclusive = "SHARE ROW EXCLUSIVE"
+    exclusive = "EXCLUSIVE"
+    access_exclusive = "ACCESS EXCLUSIVE"
+
+    @property
+    def strength(self) -> int:
+        return list(LockMode).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TableLock:
+    """A lock that a definition or maintenance takes on a table. ``rewrites``: all of it is (or may be) written anew."""
+
+    mode: LockMode
+    schema: str | None
+    name: str
+    rewrites: bool = False
+
+    @property
+    def table(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ColumnName:
     schema: str
@@ -207,3 +238,7 @@ class Facts:
     """Tables that are not named and that foreign keys change with those that are (ON DELETE or ON UPDATE ...)."""
     copies: Copying | None = None
     """COPY FROM STDIN or TO STDOUT; None for any other statement, a COPY of the server's own files among them."""
+    locks: tuple[TableLock, ...] = ()
+    """Of definitions and maintenance: what they lock against others, and whether they write it anew."""
+    final: bool = False
+    """It cannot be rolled back, and so not run in a transaction block."""

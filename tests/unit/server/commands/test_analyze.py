@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-KEYS = ["sql", "kind", "effects", "objects", "functions", "predicate", "output", "inferable", "error"]
+KEYS = ["sql", "kind", "effects", "objects", "functions", "predicate", "output", "inferable", "locks", "final", "error"]
 
 
 def run(text: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:

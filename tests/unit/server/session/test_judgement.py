@@ -251,3 +251,20 @@ def test_rows_of_a_fetch_are_masked_by_the_masks_of_now() -> None:
 def test_what_makes_a_cursor_or_prepares_gives_no_rows_itself() -> None:
     for text in ("declare c cursor for select card from people", "prepare p as select card from people"):
         assert verdict(text).statements[0].plan.columns == ()
+
+
+def test_a_reviewer_is_told_what_a_definition_locks() -> None:
+    policy = POLICY.replace("rules:\n", "rules:\n  - {name: ddl, match: {effects: [ddl, maintenance]}, then: review}\n")
+
+    def notes(sql: str) -> tuple[str, ...]:
+        return verdict(sql, policy=policy).statements[0].summary.notes
+
+    meanwhile = "nobody reads or writes it meanwhile, and all of it is, or may be, written anew."
+    assert notes("alter table things alter id type bigint") == (f"Locks public.things (ACCESS EXCLUSIVE): {meanwhile}",)
+    assert notes("create index concurrently on things (id)") == (
+        "Locks public.things (SHARE UPDATE EXCLUSIVE): reading and writing go on, other maintenance waits.",
+        "It cannot be rolled back.",
+    )
+    many = ", ".join(f"t{number}" for number in range(12))
+    assert notes(f"drop table {many}")[-1] == "Locks 2 more tables."
+    assert notes("select id from things") == ()
