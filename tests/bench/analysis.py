@@ -1,7 +1,8 @@
-"""How long analysis and decision take for a statement that nobody has seen: `hoopd.session.judgement.judge`, on the
-catalog of a real database, under the sample policy, over `corpus.sql`.
+"""How long analysis and decision take: `hoopd.session.judgement.judge`, on the catalog of a real database, under the
+sample policy, over `corpus.sql`.
 
-Each text is made new by a comment, so that no cache of texts answers in the place of the analysis.
+Of statements that nobody has seen each text is made new by a comment, so that no cache of texts answers in the place
+of the analysis. Apart from them: the same text again, the same SELECT with another number, and texts that are large.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +27,8 @@ from hoopd.policy import load, sample_policy_text
 from hoopd.policy.matching import Circumstances
 from hoopd.runtime.catalog import CatalogReader
 from hoopd.runtime.target import Target
-from hoopd.session.judgement import PolicyInForce, judge
+from hoopd.runtime.verdicts import VerdictCache
+from hoopd.session.judgement import PolicyInForce, Verdict, judge
 from hoopd.sql.catalog import Catalog
 from hoopd.sql.parser import allow_deep_recursion
 from tests.bench.figures import Spread
@@ -45,12 +47,42 @@ class Judged:
     outcome: str
 
 
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """Microseconds: ``new`` by statement; ``known`` and ``retold`` of all together; ``large`` by what is large."""
+
+    new: list[Judged]
+    known: Spread
+    retold: Spread
+    large: dict[str, tuple[float, str]]
+
+    def summary(self) -> dict[str, float]:
+        return {
+            **summary(self.new),
+            "known_us": round(self.known.median, 1),
+            "retold_us": round(self.retold.median, 1),
+            **{f"{name}_us": round(took, 1) for name, (took, _) in self.large.items()},
+        }
+
+
+LARGE = {
+    "1 MiB of text": "select 'x' as a /* " + "y" * (1024 * 1024 - 100) + " */",
+    "10,000 items of IN": f"select id from orders where id in ({', '.join(map(str, range(10_000)))})",
+    "400 operators": "select " + " || ".join(["'x'"] * 400),
+    "200 UNION arms": " union all ".join(["select id from orders"] * 200),
+    "100 joins": "select o0.id from orders o0"
+    + "".join(f" join orders o{n} on o{n}.id = o0.id" for n in range(1, 101)),
+    "40 subselects": "select id from " + "(select id from " * 40 + "orders" + "".join(f") s{n}" for n in range(40)),
+}
+"""What has to be judged, in bounded time."""
+
+
 def corpus() -> list[str]:
     lines = CORPUS.read_text(encoding="utf-8").splitlines()
     return [line.rstrip(";") for line in lines if line and not line.startswith("--")]
 
 
-def measure(rounds: int) -> list[Judged]:
+def measure(rounds: int) -> Analysed:
     """Every statement ``rounds`` times, all of them in turn."""
     with tempfile.TemporaryDirectory(prefix="hoop-bench-") as home:
         server = PostgresServer.create(Path(home) / "shop", password=PASSWORD, settings={"fsync": "off"})
@@ -70,25 +102,51 @@ async def _catalog(port: int) -> Catalog:
         await reader.close()
 
 
-def _judged(catalog: Catalog, version: int, rounds: int) -> list[Judged]:
+def _judged(catalog: Catalog, version: int, rounds: int) -> Analysed:
     allow_deep_recursion()
     connection = Connection("prod-db", "127.0.0.1", 5432, sample.DATABASE, {"env": "production"})
     alice = Principal("bench", "alice", None, frozenset({"engineering"}), frozenset(), now() + timedelta(days=1))
     circumstances = Circumstances(alice, connection, "psql")
     in_force = PolicyInForce(load(sample_policy_text(), "sample"), PolicyVersion(1))
     state = SessionState('"$user", public', "none", sample.SERVICE, "I", version)
+    cache = VerdictCache()
+
+    def new(text: str) -> tuple[float, Verdict]:
+        return _timed(lambda: judge(text, state, catalog, in_force, circumstances, b"r" * 32))
+
+    def kept(text: str) -> tuple[float, Verdict]:
+        return _timed(lambda: cache.verdict(text, state, catalog, in_force, circumstances, lambda: new(text)[1]))
+
     times: dict[str, list[float]] = {sql: [] for sql in corpus()}
     outcomes: dict[str, str] = {}
+    known, retold = [], []
     for number in range(rounds + 1):
         for sql, found in times.items():
-            text = f"{sql} /* {number} */"
-            began = time.perf_counter()
-            verdict = judge(text, state, catalog, in_force, circumstances, b"r" * 32)
-            took = time.perf_counter() - began
+            took, verdict = new(f"{sql} /* {number} */")
             outcomes[sql] = verdict.decision.outcome.value
             if number:  # the first round fills what is kept for a catalog, not for a text
-                found.append(took * 1e6)
-    return [Judged(sql, Spread.of(found), outcomes[sql]) for sql, found in times.items()]
+                found.append(took)
+                known.append(kept(sql)[0])
+            else:
+                kept(sql)
+        took, _ = kept(f"select total from orders where id = {number + 1000}")
+        if number:
+            retold.append(took)
+    large = {name: (took, verdict.decision.outcome.value) for name, (took, verdict) in map(_large(new), LARGE.items())}
+    judged = [Judged(sql, Spread.of(found), outcomes[sql]) for sql, found in times.items()]
+    return Analysed(judged, Spread.of(known), Spread.of(retold), large)
+
+
+def _large(
+    new: Callable[[str], tuple[float, Verdict]],
+) -> Callable[[tuple[str, str]], tuple[str, tuple[float, Verdict]]]:
+    return lambda item: (item[0], new(item[1]))
+
+
+def _timed(made: Callable[[], Verdict]) -> tuple[float, Verdict]:
+    began = time.perf_counter()
+    verdict = made()
+    return (time.perf_counter() - began) * 1e6, verdict
 
 
 def summary(judged: Sequence[Judged]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench.analysis import Judged, summary
+from tests.bench.analysis import Analysed
 from tests.bench.figures import DIRECT, PAIRS, RELAY, TARGETS, Measure, Spread, slower
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -43,7 +43,7 @@ class Report:
     environment: dict[str, Any]
     measures: list[Measure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    analysis: list[Judged] = field(default_factory=list)
+    analysis: Analysed | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -55,10 +55,10 @@ class Report:
         }
 
     def _analysis(self) -> dict[str, Any] | None:
-        if not self.analysis:
+        if self.analysis is None:
             return None
-        statements = [{"sql": each.sql, "outcome": each.outcome, "us": each.times.as_list()} for each in self.analysis]
-        return {**summary(self.analysis), "each": statements}
+        each = [{"sql": one.sql, "outcome": one.outcome, "us": one.times.as_list()} for one in self.analysis.new]
+        return {**self.analysis.summary(), "each": each}
 
     def targets(self) -> list[dict[str, Any]]:
         """Each target that was measured, and whether it is met."""
@@ -105,7 +105,7 @@ class Report:
             parts.append("Ratios are medians of pairs, with their quartiles.\n\n" + _table(rates))
         if others:
             parts.append("Differences are medians of pairs, with their quartiles.\n\n" + _table(others))
-        if self.analysis:
+        if self.analysis is not None:
             parts.append(_analysis_text(self.analysis))
         targets = self.targets()
         if targets:
@@ -122,7 +122,7 @@ class Report:
         """Put this run into the document in place of the last one."""
         kept = {"environment": self.environment, "measures": [_measure(each) for each in self.measures]}
         lines = [json.dumps(each) for each in kept["measures"]]
-        judged = json.dumps(summary(self.analysis) if self.analysis else None)
+        judged = json.dumps(self.analysis.summary() if self.analysis is not None else None)
         block = f'{{"environment": {json.dumps(kept["environment"])},\n "analysis": {judged},\n "measures": [\n  '
         block += ",\n  ".join(lines) + "\n ]}"
         text = document.read_text(encoding="utf-8")
@@ -142,14 +142,20 @@ def stored_json(document: Path) -> dict[str, Any] | None:
     return json.loads(found[1]) if found else None
 
 
-def _analysis_text(judged: Sequence[Judged]) -> str:
-    found = summary(judged)
-    ends = sorted(judged, key=lambda each: each.times.median)
+def _analysis_text(analysed: Analysed) -> str:
+    found = analysed.summary()
+    ends = sorted(analysed.new, key=lambda each: each.times.median)
     rows = [[f"{each.times.median:.0f}", each.outcome, f"`{_shortened(each.sql)}`"] for each in [*ends[:2], *ends[-3:]]]
+    large = [[name, f"{took / 1000:.0f}", outcome] for name, (took, outcome) in analysed.large.items()]
     return (
         f"Analysis and decision of a statement never seen before, {found['statements']} ordinary statements: median "
-        f"{found['p50_us']:.0f} µs, 95th of a hundred {found['p95_us']:.0f} µs, most {found['max_us']:.0f} µs. The "
-        "quickest and the slowest:\n\n" + _markdown(["µs", "decision", "statement"], rows)
+        f"{found['p50_us']:.0f} µs (target 1000), 95th of a hundred {found['p95_us']:.0f} µs, most "
+        f"{found['max_us']:.0f} µs. "
+        f"Of the same text again {found['known_us']:.1f} µs (target 50), of a SELECT with another number "
+        f"{found['retold_us']:.1f} µs. The quickest and the slowest:\n\n"
+        + _markdown(["µs", "decision", "statement"], rows)
+        + "\n\nLarge texts:\n\n"
+        + _markdown(["text", "ms", "decision"], large)
     )
 
 

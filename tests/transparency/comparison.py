@@ -33,6 +33,8 @@ class Difference:
     page: str
     answer: str = ""
     lacks: str = ""
+    lines: int = 2
+    """How many lines may differ at most, one side's and the other's together: more is another difference beside it."""
 
     def covers(self, name: str) -> bool:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.cases)
@@ -124,8 +126,17 @@ def _judge(
         outcome.failures[name] = "\n".join(
             [f"it differs otherwise than listed; expected: {entry.answer or entry.lacks}", *_shown(direct, tunnel)]
         )
+    elif (found := _differing(direct, tunnel)) > entry.lines:
+        outcome.failures[name] = "\n".join(
+            [f"{found} lines differ, and the list speaks of {entry.lines} ({entry.page})", *_shown(direct, tunnel)]
+        )
     else:
         outcome.listed[name] = entry
+
+
+def _differing(direct: Transcript, tunnel: Transcript) -> int:
+    lines = list(difflib.unified_diff(direct, tunnel, lineterm="", n=0))[2:]
+    return sum(not line.startswith("@@") for line in lines)
 
 
 def _has(one: Sequence[str], other: Sequence[str], phrase: str) -> bool:
