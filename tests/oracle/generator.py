@@ -34,6 +34,7 @@ ORDINARY_VALUES = [
     "percentile_cont(0.5) within group (order by 1)", "count(*) filter (where true)", "json_build_array(1)",
     "timestamp '2020-01-01' at time zone 'UTC'", "round(1.5, 1)", "'low'::app.grade", "interval '1 day'", "'a@b'::app.email", "app.hours(1, 2)", "row('x', 1, 'c@d')::app.place",
     "pg_size_pretty(pg_relation_size('public.plain'))", "regexp_replace('a', 'a', 'b')", "grouping(1)", "session_user",
+    "app.pure(1)", "app.pure_text('x')", "app.pure_of_pure(3)", "app.pure_case(2)", "app.pure(id)",
 ]  # fmt: skip
 CODE_TABLES = [
     "public.view_of_code", "public.view_of_operator", "public.view_of_cast", "public.view_of_view", "view_of_domain",
@@ -52,7 +53,10 @@ CODE_TABLES = [
 ]  # fmt: skip
 CODE_VALUES = [
     "app.charge(1)", "app.twice(1)", "app.inlined(1)", "app.with_default()", "app.total(1)", "app.lower('X')",
-    "app.of_any(1)", "app.many(1, 2, 3)", "app.many(variadic array[1])", "1 ### 2", "1 operator(public.###) 2",
+    "app.of_any(1)", "app.many(1, 2, 3)", "app.many(variadic array[1])", "app.reads_a_table(1)", "app.two_statements(1)", "app.inserts(1)",
+    "app.deep_code(1)", "app.defaulted()", "app.defaulted(1)", "app.itself(0)", "app.polymorphic(1)", "app.sets(1)",
+    "app.sequence(1)", "app.as_definer(1)", "app.casts_in(1)", "app.sql_of_mood('fine')",
+    "(select app.sql_of_mood_by_path(m) from public.typed limit 1)", "app.pure_text(app.charge(1)::text)", "1 ### 2", "1 operator(public.###) 2",
     "'1'::app.positive", "1::app.positive", "cast(1 as app.positive)", "row(1)::app.holder", "'(1)'::app.holder",
     "(select m + 1 from public.typed limit 1)", "(select m = 1 from public.typed limit 1)",
     "(select p || 'x' from public.typed limit 1)", "(select abs(m) from public.typed limit 1)",

@@ -21,6 +21,22 @@ create function app.of_any(anyelement) returns anyelement language plpgsql as
 create function app.many(variadic int[]) returns int language plpgsql as
   $$ begin return app.leave('variadic'); end $$;
 
+create function app.pure(int) returns int language sql immutable as 'select $1 * 2 + 1';
+create function app.pure_text(a text) returns text language sql as $$ select lower(a) || coalesce(a, 'x') $$;
+create function app.pure_of_pure(n int) returns int language sql stable as 'select app.pure(n) + app.pure($1)';
+create function app.pure_case(n int) returns text language sql as $$ select case when n > 1 then 'a' else now()::text end $$;
+create function app.reads_a_table(int) returns int language sql as 'select app.leave(''body'')';
+create function app.two_statements(int) returns int language sql as 'select app.leave(''first''); select 1';
+create function app.inserts(int) returns int language sql as $$ insert into app.trace values ('insert'); select 1 $$;
+create function app.deep_code(n int) returns int language sql as 'select app.pure(app.charge(n))';
+create function app.defaulted(n int default app.leave('default of sql')) returns int language sql as 'select n + 1';
+create function app.itself(n int) returns int language sql as 'select case when n > 0 then 1 else app.leave(''x'') end';
+create function app.polymorphic(anyelement) returns anyelement language sql as 'select $1';
+create function app.sets(n int) returns text language sql as $$ select set_config('hoop.reason', 'x', false) $$;
+create sequence public.counter;
+create function app.sequence(n int) returns bigint language sql as $$ select nextval('public.counter') $$;
+create function app.as_definer(int) returns int language sql security definer as 'select $1';
+
 create type app.mood as enum ('sad', 'fine');
 create type app.pair as (a int, b text);
 create domain app.positive as int check (app.twice(value) > 0);
@@ -38,6 +54,12 @@ create cast (app.pair as text) with function app.pair_text(app.pair) as implicit
 create function app.canonical_diff(float8, float8) returns float8 language plpgsql immutable as
   $$ begin perform app.leave('difference of a range'); return 1; end $$;
 create type app.span as range (subtype = float8, subtype_diff = app.canonical_diff);
+
+create function app.casts_in(int) returns int language sql as 'select $1::app.positive::int';
+create function app.sql_of_mood(app.mood) returns bool language sql as 'select $1 operator(app.=) 5';
+set search_path = app, public;
+create function app.sql_of_mood_by_path(app.mood) returns bool language sql as 'select $1 = 5';
+reset search_path;
 
 -- Types of users' that run nothing of theirs.
 create type app.grade as enum ('low', 'high');
@@ -59,7 +81,6 @@ create function public.id_of(public.plain) returns int language plpgsql as
   $$ begin return app.leave('attribute'); end $$;
 create table public.numbered (id int, n int);
 insert into public.numbered values (1, 1), (2, 2);
-create sequence public.counter;
 create sequence public.sure;
 create table public.parent (id int, day date) partition by range (day);
 create table public.child_2020 partition of public.parent for values from ('2020-01-01') to ('2021-01-01');

@@ -34,7 +34,7 @@ class Difference:
     answer: str = ""
     lacks: str = ""
     lines: int = 2
-    """How many lines may differ at most, one side's and the other's together: more is another difference beside it."""
+    """How many lines differ at most in any of the cases, both sides' together: more is another difference beside it."""
 
     def covers(self, name: str) -> bool:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.cases)

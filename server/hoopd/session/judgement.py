@@ -341,6 +341,6 @@ def _identity(batch: Sequence[Facts], catalog: Catalog) -> tuple[str, ...]:
             found.add(f"{relation.schema}.{relation.name} {relation.oid} {columns}")
             if relation.kind not in (ObjectKind.table, ObjectKind.catalog) or relation.triggers or relation.has_rules:
                 found.add(catalog.fingerprint)
-        if any(not function.trusted for function in facts.functions) or Effect.opaque in facts.effects:
+        if any(not f.trusted or f.schema != "pg_catalog" for f in facts.functions) or Effect.opaque in facts.effects:
             found.add(catalog.fingerprint)
     return tuple(sorted(found))

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from hoopd.domain.statement import SessionState
-from hoopd.sql import answers, calls, expressions, named, table_locks, utility, walk
+from hoopd.sql import answers, bodies, calls, expressions, named, table_locks, utility, walk
 from hoopd.sql.catalog import Catalog, Names
 from hoopd.sql.facts import Effect, Facts, ObjectAccess, ObjectKind, PreparedText, SqlError
 from hoopd.sql.findings import Findings
@@ -111,7 +111,7 @@ def _statement(statement: Statement, state: SessionState, names: Names, entries:
             found.opaque(ObjectKind.function, None, executed.entry.name, known=False)
             found.doubts.append(f"the prepared statement {executed.entry.name} may run on other objects than these")
     walk.Walk(names, state, found, _HANDLERS, entries).run(statement.node_type, executed.node)
-    calls.judge(found, names)
+    calls.judge(found, names, bodies.expressions(names, state, _HANDLERS))
     answer = answers.follow(statement.node_type, executed.node, found, names)
     facts = replace(
         _facts(statement, found, answer),

@@ -10,7 +10,7 @@ trusted (see ``walk``). Not judged: support functions of operator classes, which
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from hoopd.sql.builtin_functions import (
     STABLE_FUNCTIONS,
@@ -22,7 +22,7 @@ from hoopd.sql.builtin_functions import (
 from hoopd.sql.builtin_names import BUILTIN_OPERATORS
 from hoopd.sql.catalog import FIRST_USER_OID, Function, Names, Operator
 from hoopd.sql.facts import Effect, FunctionUse, ObjectKind
-from hoopd.sql.findings import ANY_COUNT, Findings
+from hoopd.sql.findings import ANY_COUNT, Findings, volatility_word
 
 _KNOWN_WRITES = frozenset({"nextval", "setval"})
 """Not harmless, but no secret either: their effect is noted by the walk."""
@@ -34,11 +34,14 @@ def builtin_volatility(name: str) -> str:
     return "stable" if name in STABLE_FUNCTIONS else "immutable"
 
 
-def judge(found: Findings, names: Names) -> None:
-    """Turn the noted calls and operators into uses, and into opaque effects where they are not known to be harmless."""
+def judge(found: Findings, names: Names, is_expression: Callable[[Function], bool]) -> None:
+    """Turn the noted calls and operators into uses, and into opaque effects where they are not known to be harmless.
+
+    ``is_expression``: of a function of users', whether it is no more than an expression of its arguments.
+    """
     _types_in_reach(found, names)
     for schema, name, count in found.calls:
-        _call(found, names, schema, name, count)
+        _call(found, names, schema, name, count, is_expression)
     for schema, name in found.operators:
         _operator(found, names, schema, name)
     _casts(found, names)
@@ -64,14 +67,25 @@ def _in_play(found: Findings, names: Names, types: Iterable[int]) -> bool:
     return True
 
 
-def _call(found: Findings, names: Names, schema: str | None, name: str, count: int) -> None:
+def _call(
+    found: Findings,
+    names: Names,
+    schema: str | None,
+    name: str,
+    count: int,
+    is_expression: Callable[[Function], bool],
+) -> None:
     candidates = [
         f
         for f in names.functions(schema, name)
         if (count == ANY_COUNT or f.takes(count)) and _in_play(found, names, f.arg_types)
     ]
     for function in candidates:
-        _user_function(found, function)
+        if function.language == "constructor" or is_expression(function):
+            word = volatility_word(function.volatility)
+            found.functions.setdefault(FunctionUse(function.schema, function.name, word, trusted=True))
+        else:
+            _user_function(found, function)
     user_type = names.type(schema, name) if count == 1 else None
     if user_type is not None and not names.catalog.reads_harmlessly(user_type.oid):
         found.runs_at_parse = True
@@ -90,9 +104,6 @@ def _call(found: Findings, names: Names, schema: str | None, name: str, count: i
 def _user_function(found: Findings, function: Function) -> None:
     """A literal given to an argument of a type that users made is read at Parse, by their code (a domain in a row)."""
     found.runs_at_parse = found.runs_at_parse or any(oid >= FIRST_USER_OID for oid in function.arg_types)
-    if function.language == "constructor":
-        found.functions.setdefault(FunctionUse(function.schema, function.name, "immutable", trusted=True))
-        return
     found.call(function.schema, function.name, function.volatility)
 
 

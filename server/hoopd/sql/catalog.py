@@ -122,6 +122,9 @@ class Function:
     language: str
     kind: str
     security_definer: bool
+    body: str = ""
+    """Of a function in SQL that gives one value, in the old style and with no settings of its own."""
+    returns: int = 0
 
     def takes(self, count: int) -> bool:
         """Whether a call with ``count`` arguments could mean it."""
@@ -187,15 +190,14 @@ class Catalog:
     flows: dict[int, Any] = field(default_factory=dict, init=False)
     """Kept by ``from_items``: the columns of each relation, with their family's."""
     resolutions: dict[tuple[str, str, bool], Names] = field(default_factory=dict, init=False)
+    expressions: dict[tuple[Function, tuple[str, ...], bool, int], bool] = field(default_factory=dict, init=False)
+    """Kept by ``bodies``: which functions in SQL are expressions, under a path and a version."""
 
     @classmethod
     def build(cls, rows: Mapping[str, Sequence[Sequence[Any]]], fingerprint: str = "") -> Catalog:
         """From the rows of each of CATALOG_QUERIES, by its name. Raises KeyError where one is missing."""
         temp = next((str(row[1]) for row in rows["schemas"] if row[2]), None)
-        functions = (
-            Function(s, n, tuple(args), defaults, variadic, volatility, language, kind, definer)
-            for s, n, args, defaults, variadic, volatility, language, kind, definer in rows["functions"]
-        )
+        functions = (Function(schema, name, tuple(args), *rest) for schema, name, args, *rest in rows["functions"])
         return cls(
             relations=_relations(rows),
             schemas=frozenset(str(row[1]) for row in rows["schemas"]),

@@ -120,7 +120,10 @@ where d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
 select n.nspname::text, p.proname::text, p.proargtypes::pg_catalog.oid[]::int8[], p.pronargdefaults::int4,
        p.provariadic <> 0, p.provolatile::text,
        case when p.prolang = 12 and p.prosrc ~ {constructor} then 'constructor' else l.lanname::text end,
-       p.prokind::text, p.prosecdef
+       p.prokind::text, p.prosecdef,
+       case when l.lanname = 'sql' and p.prosqlbody is null and p.proconfig is null and not p.prosecdef
+                 and not p.proretset and p.prokind = 'f'
+            then p.prosrc::text else '' end, p.prorettype::int8
 from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
      join pg_catalog.pg_language l on l.oid = p.prolang
 where (p.oid >= 16384 or n.nspname not in ('pg_catalog', 'information_schema'))
