@@ -198,16 +198,16 @@ def _harmless(found: Findings) -> bool:
 
 
 def _with_columns(found: Findings, answer: answers.Answer) -> tuple[ObjectAccess, ...]:
-    """Reads of tables with the columns that the statement looks at, where all of it was followed."""
+    """Reads of tables with the columns that the statement names or looks at, where all of it was followed."""
     if answer.unfollowed is not None or answer.output is None:
         return tuple(found.accesses)
     read: dict[tuple[str, str], set[str]] = {}
     outputs = (source for column in answer.output for source in column.sources)
-    for one in (*outputs, *answer.inferable, *answer.derived):
+    for one in (*outputs, *answer.inferable, *answer.derived, *answer.named):
         read.setdefault((one.schema, one.table), set()).add(one.column)
     return tuple(
         replace(access, columns=tuple(sorted(read.get((access.schema or "", access.name), ()))))
-        if access.effect is Effect.read and access.known
+        if access.effect is Effect.read and access.known and (access.schema, access.name) not in found.through_views
         else access
         for access in found.accesses
     )

@@ -30,6 +30,8 @@ class Answer:
     unfollowed: str | None
     inferable: tuple[ColumnName, ...]
     derived: tuple[ColumnName, ...]
+    named: frozenset[ColumnName] = frozenset()
+    """All columns that it names, used or not."""
 
 
 def follow(node_type: str, node: Node, found: Findings, names: Names) -> Answer:
@@ -46,7 +48,7 @@ def follow(node_type: str, node: Node, found: Findings, names: Names) -> Answer:
         for call in (call for calls in found.attributes.values() for call in calls):
             found.call(*call)
         return _unfollowed(str(reason), found, names)
-    return Answer(columns, None, tuple(sorted(flow.inferable)), tuple(sorted(flow.derived)))
+    return Answer(columns, None, tuple(sorted(flow.inferable)), tuple(sorted(flow.derived)), frozenset(flow.named))
 
 
 def _columns(flow: Flow, node_type: str, node: Node, found: Findings) -> tuple[OutputColumn, ...] | None:

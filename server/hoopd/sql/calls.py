@@ -2,7 +2,9 @@
 
 Rule of doubt (DESIGN.md, section 7): argument types are not resolved as the server would; every candidate that could be
 meant counts, and the worst decides. A candidate all of whose ways in need a type that users made counts only if such a
-type is in reach: a column of a relation that is named, a cast, or code that is opaque anyway.
+type is in reach: a column of a relation that is named, a cast, or code that is opaque anyway. A function that takes
+rows always counts, since any row may be taken for one (``f(row(1, 2))``); an operator for rows counts where a relation
+with such rows is named, or where the statement makes rows.
 
 Triggers, and functions in defaults, checks, index expressions and row-security policies, are shown as uses that are not
 trusted (see ``walk``). Not judged: support functions of operator classes, which only superusers can make.
@@ -51,19 +53,32 @@ def _types_in_reach(found: Findings, names: Names) -> None:
     catalog = names.catalog
     for oid in found.relations:
         relation = catalog.by_oid.get(oid)
-        for column in relation.columns or () if relation is not None else ():
+        if relation is None:
+            continue
+        for column in relation.columns or ():
             if column.type_oid >= FIRST_USER_OID:
                 found.user_types.add(column.type_oid)
+        for one in catalog.types.get(relation.name, ()):
+            if one.schema == relation.schema and one.typtype == "c":
+                found.row_types.add(one.oid)
     if not all(map(catalog.reads_harmlessly, found.user_types)):
         found.runs_at_parse = True
 
 
-def _in_play(found: Findings, names: Names, types: Iterable[int]) -> bool:
-    """Whether a candidate with these argument types could be meant: see the rule of doubt above."""
+def _in_play(found: Findings, names: Names, types: Iterable[int], *, rows: bool) -> bool:
+    """Whether a candidate with these argument types could be meant: see the rule of doubt above.
+
+    ``rows``: values of any composite type may be there.
+    """
+    if found.user_types or found.type_calls or Effect.opaque in found.effects:
+        return True
     for oid in types:
         one = names.catalog.types_by_oid.get(oid)
-        if one is not None and one.typtype in "bcerm" and oid >= FIRST_USER_OID:
-            return bool(found.user_types) or found.type_calls or Effect.opaque in found.effects
+        if one is None or one.typtype not in "bcerm" or oid < FIRST_USER_OID:
+            continue
+        row = names.catalog.types_by_oid.get(one.element, one)  # of an array, what is in it
+        if row.typtype != "c" or not (rows or row.oid in found.row_types):
+            return False
     return True
 
 
@@ -78,7 +93,7 @@ def _call(
     candidates = [
         f
         for f in names.functions(schema, name)
-        if (count == ANY_COUNT or f.takes(count)) and _in_play(found, names, f.arg_types)
+        if (count == ANY_COUNT or f.takes(count)) and _in_play(found, names, f.arg_types, rows=True)
     ]
     for function in candidates:
         if function.language == "constructor" or is_expression(function):
@@ -108,7 +123,9 @@ def _user_function(found: Findings, function: Function) -> None:
 
 
 def _operator(found: Findings, names: Names, schema: str | None, name: str) -> None:
-    candidates: list[Operator] = [o for o in names.operators(schema, name) if _in_play(found, names, (o.left, o.right))]
+    candidates: list[Operator] = [
+        o for o in names.operators(schema, name) if _in_play(found, names, (o.left, o.right), rows=found.makes_rows)
+    ]
     for operator in candidates:
         found.runs_at_parse = found.runs_at_parse or max(operator.left, operator.right) >= FIRST_USER_OID
         found.call(operator.schema, operator.name, None)
@@ -120,7 +137,7 @@ def _casts(found: Findings, names: Names) -> None:
     """A cast by a user's function runs wherever its types meet; one between PostgreSQL's own types, anywhere."""
     for cast in names.catalog.casts:
         users = {oid for oid in (cast.source, cast.target) if oid >= FIRST_USER_OID}
-        if (not users and found.relations) or users & found.user_types:
+        if (not users and found.relations) or users & (found.user_types | found.row_types):
             shown = ", ".join(_type_name(names, oid) for oid in sorted(users)) or "PostgreSQL's own types"
             found.call(None, f"cast of {shown}", None)
 

@@ -170,6 +170,11 @@ def _indirection(walk: Walk, node: Node, scope: Scope) -> None:
     walk.children("A_Indirection", node, scope)
 
 
+def _row(walk: Walk, node: Node, scope: Scope) -> None:
+    walk.found.makes_rows = True
+    walk.children("RowExpr", node, scope)
+
+
 def _type(walk: Walk, node: Node, scope: Scope) -> None:
     walk.children("TypeName", node, scope, "names")
     words = walk.names_of(node.get("names", ()))
@@ -207,5 +212,6 @@ HANDLERS: Handlers = {
     "ColumnRef": _column,
     "A_Indirection": _indirection,
     "TypeName": _type,
+    "RowExpr": _row,
     "TypeCast": lambda walk, node, scope: walk.children("TypeCast", node, scope),
 }

@@ -58,8 +58,14 @@ class Findings:
     operators: dict[tuple[str | None, str], None] = field(default_factory=dict)
     relations: dict[int, None] = field(default_factory=dict)
     """Oids of the relations in reach."""
+    through_views: set[tuple[str, str]] = field(default_factory=set)
+    """Schema and name of those that a view reads, or is written through: of which columns is not followed."""
     user_types: set[int] = field(default_factory=set)
     """Oids of types that users made and that a literal, cast or function of the statement brings in."""
+    row_types: set[int] = field(default_factory=set)
+    """Oids of the types that the rows of relations in reach have."""
+    makes_rows: bool = False
+    """It has ROW(…), which may become of any composite type."""
     type_calls: bool = False
     """A cast to a type that users made runs their code, or cannot be told not to."""
     doubts: list[str] = field(default_factory=list)

@@ -59,11 +59,13 @@ def words_of(items: Iterable[Node]) -> list[str]:
 
 @dataclass(slots=True)
 class Flow:
-    """Follows one statement; afterwards ``inferable`` and ``derived`` hold what it met."""
+    """Follows one statement; afterwards ``inferable``, ``derived`` and ``named`` hold what it met."""
 
     names: Names
     inferable: set[Any] = field(default_factory=set)
     derived: set[Any] = field(default_factory=set)
+    named: set[Any] = field(default_factory=set)
+    """All columns that it names or that a star stands for, those among them of which no value gets anywhere."""
     suspects: frozenset[str] = frozenset()
     """Words behind a dot that are calls of functions unless they are columns."""
     followed: int = 0
@@ -194,7 +196,9 @@ class Flow:
             value = target.get("val") or {}
             fields = value.get("ColumnRef", {}).get("fields", ())
             if fields and "A_Star" in fields[-1]:
-                columns += star(level, words_of(fields))
+                expanded = star(level, words_of(fields))
+                self.named.update(*(c.sources for c in expanded))
+                columns += expanded
                 if len(columns) > MAX_COLUMNS:
                     raise Unfollowed(f"target lists can have at most {MAX_COLUMNS} entries")
             elif any("A_Star" in part for part in value.get("A_Indirection", {}).get("indirection", ())):
@@ -271,7 +275,9 @@ class Flow:
     def _resolve(self, level: Level, words: list[str]) -> Col:
         if len(words) > 1 and words[-1] in self.suspects and not is_column(level, words):
             raise Unfollowed(f"{'.'.join(words)} is a call of the function {words[-1]}")
-        return resolve(level, words)
+        col = resolve(level, words)
+        self.named |= col.sources
+        return col
 
     def _sublink(self, node: Node, level: Level, env: Env) -> Sources:
         columns = self.query(node["subselect"], level, env)

@@ -61,8 +61,15 @@ def _insert(flow: Flow, node: Node, parent: Level | None, env: Env) -> list[Col]
         both = Level(parent, [target, excluded])
         _set(flow, conflict.get("targetList", ()), target, both, env)
         flow.infer(conflict.get("whereClause"), both, env)
-        flow.inferable |= flow.sources(conflict.get("infer"), level, env, "InferClause")
+        flow.inferable |= _keys(flow, conflict.get("infer") or {}, level, env)
     return _returning(flow, node, level, target, env)
+
+
+def _keys(flow: Flow, infer: Node, level: Level, env: Env) -> Sources:
+    """ON CONFLICT (…): what is there already decides which rows are made, and which are changed."""
+    plain = [item["IndexElem"]["name"] for item in infer.get("indexElems", ()) if item["IndexElem"].get("name")]
+    named = [{"ColumnRef": {"fields": [{"String": {"sval": name}}]}} for name in plain]
+    return flow.sources(infer, level, env, "InferClause") | flow.sources(named, level, env)
 
 
 def _change(flow: Flow, node: Node, parent: Level | None, env: Env, others: str) -> tuple[Level, Item]:

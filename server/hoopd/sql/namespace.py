@@ -108,15 +108,15 @@ def _unqualified(level: Level | None, name: str) -> Col:
         found += hits
         found += [c for item in at.items if (c := item.open_hit(name)) is not None]
         if hits:
-            break
+            return union(found, name)
         at = at.parent
+    whole = _named(level, (name,))  # what is open may not have the column after all
+    if whole:
+        return union([*found, Col(name, NOTHING.union(*(item.whole for item in whole)), Derivation.derived)], name)
     if found:
         return union(found, name)
     if name in _SYSTEM_COLUMNS:
         return Col(name, NOTHING, Derivation.column)
-    whole = _named(level, (name,))
-    if whole:
-        return Col(name, NOTHING.union(*(item.whole for item in whole)), Derivation.derived)
     raise Unfollowed(f"{name} is not a column that is known")
 
 

@@ -25,7 +25,7 @@ _LEAVES = frozenset(
     JsonFormat AccessPriv ReplicaIdentityStmt TriggerTransition ReturningOption""".split()  # noqa: SIM905
 )
 _PLAIN = frozenset(
-    """List ResTarget BoolExpr NullTest BooleanTest CoalesceExpr MinMaxExpr RowExpr A_ArrayExpr A_Indices GroupingFunc
+    """List ResTarget BoolExpr NullTest BooleanTest CoalesceExpr MinMaxExpr A_ArrayExpr A_Indices GroupingFunc
     GroupingSet CollateClause NamedArgExpr CaseWhen WindowDef WithClause RangeSubselect RangeTableSample
     RangeTableFunc RangeTableFuncCol RangeFunction XmlExpr XmlSerialize MultiAssignRef InferClause OnConflictClause
     IndexElem LockingClause ReturningClause MergeWhenClause CTESearchClause CTECycleClause CurrentOfExpr DefElem
@@ -183,8 +183,6 @@ class Walk:
         found = self.found
         found.relations.setdefault(relation.oid)
         found.access(effect, relation.kind, relation.schema, relation.name)
-        if relation.kind is ObjectKind.foreign_table:
-            found.effects.add(Effect.external)
         if effect is Effect.write:
             self._written(relation)
         if relation.relkind != "m" or effect is not Effect.read:  # of a materialized view, its rows are read
@@ -192,8 +190,9 @@ class Walk:
         self._planned(relation)
         for oid in relation.reads:
             other = self.names.catalog.by_oid.get(oid)
-            if other is not None and oid not in found.relations:
+            if other is not None:  # also where it was met before: that may have been for another effect
                 found.relations.setdefault(oid)
+                found.through_views.add((other.schema, other.name))
                 found.access(effect, other.kind, other.schema, other.name)
                 self._planned(other)
                 if effect is Effect.write:
@@ -216,11 +215,14 @@ class Walk:
             self.found.access(Effect.lock, relation.kind, relation.schema, relation.name)
 
     def _planned(self, relation: Relation) -> None:
-        """Code that runs when a query of the relation is planned or filtered, though nobody calls it."""
+        """Code that runs when a query of the relation is planned or filtered, though nobody calls it, and other servers
+        that are asked for its rows, or for those of its partitions."""
         if relation.row_security:
             for use in relation.hidden_calls:
                 self._hidden(use)
         for one in self.names.catalog.family(relation):
+            if one.kind is ObjectKind.foreign_table:
+                self.found.effects.add(Effect.external)
             for use in one.planned_calls:
                 self._hidden(use)
 
@@ -410,10 +412,12 @@ def _merge_planned(found: Findings, inner: Findings) -> None:
         found.accesses.setdefault(ObjectAccess(effect, access.kind, access.schema, access.name, access.known))
     for name in ("functions", "calls", "attributes", "operators", "relations"):
         getattr(found, name).update(getattr(inner, name))
+    found.through_views |= inner.through_views
     found.user_types |= inner.user_types
     found.names = found.names or inner.names
     found.runs_at_parse = found.runs_at_parse or inner.runs_at_parse
     found.type_calls = found.type_calls or inner.type_calls
+    found.makes_rows = found.makes_rows or inner.makes_rows
     found.barrier = found.barrier or Effect.opaque in inner.effects
     found.doubts += inner.doubts
     found.error = found.error or inner.error

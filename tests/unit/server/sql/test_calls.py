@@ -5,6 +5,7 @@ import pytest
 
 from hoopd.domain.statement import SessionState
 from hoopd.sql.analysis import analyse
+from hoopd.sql.catalog import Catalog
 from hoopd.sql.facts import Effect, ObjectKind
 from tests.unit.server.sql.conftest import Sample, read_catalog
 
@@ -32,6 +33,8 @@ OPAQUE = {
     "select g.twice from generate_series(1, 2) g": "public.twice",
     "select c.id_of from customers c": "public.id_of",
     "select null::typed": "public.typed",
+    "select of_pair(row(1, 'x'))": "public.of_pair",
+    "select id_of(c) from customers c": "public.id_of",
     "select * from with_function": "app.charge",
     "select * from that_sleeps": "pg_catalog.pg_sleep",
     "insert into ruled values (1)": "public.ruled",
@@ -149,3 +152,40 @@ def test_event_triggers_run_code_on_ddl(database: str) -> None:
     catalog, state = read_catalog(database), SessionState("public", "app", "app", "I", 180000)
     assert [f.name for f in analyse("create table t (a int)", state, catalog)[0].functions] == ["on_ddl"]
     assert analyse("delete from pg_class", state, catalog)[0].functions == ()
+
+
+OF_ROWS = {
+    "select md5(t) from t": "public.md5",
+    "select md5(t.*) from t": "public.md5",
+    "select md5(x) from (select * from t) x": "public.md5",
+    "select initcap(row(1, 'x'))": "public.initcap",
+    "select array_length(array_agg(t), 1) from t": "public.array_length",
+    "select t - 1 from t": "public.-",
+    "select row(1, 'x') ~ 'y'": "public.~",
+    "select t::text from t": "cast of public.t",
+}
+
+
+@pytest.mark.parametrize(("text", "name"), OF_ROWS.items(), ids=OF_ROWS.keys())
+def test_code_for_rows_counts_where_rows_may_be(database: str, text: str, name: str) -> None:
+    """INV-2, THREATS 5: the server prefers it to its own of that name."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            b"""create table t (a int, b text); create type pair as (a int, b text); insert into t values (1, 'b');
+            create function md5(t) returns text language sql as $$ select 'mine' $$;
+            create function initcap(pair) returns text language sql as $$ select 'mine' $$;
+            create function array_length(t[], int) returns int language sql as 'select 1';
+            create function minus(t, int) returns int language sql as 'select 1';
+            create operator - (leftarg = t, rightarg = int, function = minus);
+            create function like_it(pair, text) returns bool language sql as 'select true';
+            create operator ~ (leftarg = pair, rightarg = text, function = like_it);
+            create function text_of(t) returns text language sql as $$ select 'mine' $$;
+            create cast (t as text) with function text_of(t);
+            """
+        )
+        assert connection.execute(text.encode()).fetchone() is not None
+        state = SessionState("public", "app", "app", "I", connection.info.server_version)
+    (facts,) = analyse(text, state, read_catalog(database))
+    assert f"opaque {name}" in {str(a) for a in facts.accesses}
+    (plain,) = analyse("select md5('x'), 3 - 1, 'x' ~ 'y', initcap('x')", state, Catalog.builtin())
+    assert Effect.opaque not in plain.effects

@@ -315,6 +315,49 @@ def test_reads_name_their_columns(sample: Sample) -> None:
     assert sample.facts("select (c).* from customers c").accesses[0].columns is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "with q as (select card, name from customers) select 1",
+        "select 1 from (select * from (select card, name from customers) s) q",
+        "select 1 where exists (select card, name from customers)",
+        "select 1 where exists (select * from (table customers) c (id, name, email, card))",
+    ],
+)
+def test_columns_are_read_where_they_are_named(sample: Sample, text: str) -> None:
+    """As for PostgreSQL, whose rights to columns are asked for by name, whatever becomes of the values."""
+    facts = sample.facts(text)
+    (access,) = facts.accesses
+    assert {"card", "name"} <= set(access.columns or ())
+    assert facts.inferable == facts.derived == ()
+
+
+def test_the_columns_that_a_view_reads_are_not_told(sample: Sample) -> None:
+    """They would be told as none at all, or as those alone that the statement reads besides."""
+    found = {a.name: a.columns for a in sample.facts("select c.id from customer_cards, customers c").accesses}
+    assert found == {"customer_cards": (), "customers": None}
+    found = {a.name: a.columns for a in sample.facts("select card from nested_view").accesses}
+    assert found == {"nested_view": ("card",), "customer_cards": None, "customers": None}
+
+
+def test_a_name_beside_what_is_open_may_be_a_whole_row(sample: Sample) -> None:
+    """INV-4: rows of functions may have that column, or not; then it is the row of a table."""
+    text = "select concat(c) from rows from (generate_series(1, 2), unnest(array['x'])) f (m, w), customers c"
+    for query in (
+        text,
+        "select x::text from json_to_record('{}') as y (a int), lateral (select card from customers) x",
+    ):
+        facts = sample.facts(query)
+        assert "public.customers.card" in {str(c) for c in facts.derived}
+
+
+@pytest.mark.parametrize("target", ["(card)", "(lower(card))", "(id) where card > 'x'"])
+def test_the_key_of_on_conflict_decides_on_rows(sample: Sample, target: str) -> None:
+    """INV-4: whether a row comes back tells whether its key was there."""
+    text = f"insert into customers (id) values (1) on conflict {target} do nothing returning 1"
+    assert "public.customers.card" in {str(c) for c in sample.facts(text).inferable}
+
+
 def test_no_catalog_still_gives_a_guess(alone: Callable[..., tuple[Facts, ...]]) -> None:
     (facts,) = alone("select o.total, upper(card_number) from shop.customers, orders o")
     assert facts.output is not None

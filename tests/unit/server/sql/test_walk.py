@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
+from hoopd.domain.statement import SessionState
 from hoopd.sql import analysis
 from hoopd.sql.facts import Effect, Facts, Predicate
 from hoopd.sql.parser import Statement
-from tests.unit.server.sql.conftest import Sample
+from tests.unit.server.sql.conftest import Sample, read_catalog
 
 Alone = Callable[..., tuple[Facts, ...]]
 
@@ -280,3 +282,39 @@ def test_a_write_counts_for_all_that_its_name_may_come_to_mean(sample: Sample, t
             "write public.customers",
             *(() if "public." in text else ("write billing.customers",)),
         }
+
+
+WRITES_THROUGH_VIEWS = [
+    "update customer_cards set card = 'x'",
+    "with u as (update customer_cards set card = 'x' returning id) select * from customers, u",
+    "with u as (delete from nested_view returning card) select * from (select id from customers) c, customer_cards, u",
+]
+
+
+@pytest.mark.parametrize("text", WRITES_THROUGH_VIEWS)
+def test_a_write_through_a_view_counts_beside_a_read_of_the_table(sample: Sample, text: str) -> None:
+    """INV-1, THREATS 5: whichever of the two is met first."""
+    assert "write public.customers" in accesses(sample.facts(text))
+
+
+def test_what_a_view_reads_and_the_statement_writes_is_both(sample: Sample) -> None:
+    found = accesses(sample.facts("delete from customers where id in (select id from customer_cards)"))
+    assert {"write public.customers", "read public.customers", "read public.customer_cards"} <= found
+    assert "read public.orders" in accesses(sample.facts("insert into orders (id) select id from orders"))
+
+
+def test_a_foreign_table_is_external_behind_a_view_and_as_a_partition(database: str) -> None:
+    """INV-2, THREATS 5."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            b"""create foreign data wrapper dummy; create server away foreign data wrapper dummy;
+            create foreign table far (a int) server away; create view near as select a from far;
+            create table whole (a int) partition by list (a);
+            create foreign table part partition of whole default server away;
+            """
+        )
+        state = SessionState("public", "app", "app", "I", connection.info.server_version)
+    catalog = read_catalog(database)
+    for text in ("select a from far", "select a from near", "select a from whole"):
+        (facts,) = analysis.analyse(text, state, catalog)
+        assert "external" in effects(facts), text
