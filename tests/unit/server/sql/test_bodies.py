@@ -11,11 +11,14 @@ from tests.unit.server.sql.conftest import read_catalog
 
 STATE = SessionState("public", "none", "app", "I", 180000)
 CODE = "create function code(int) returns int language plpgsql as 'begin return 1; end';"
+CALLS_ANOTHER = """
+create function g(int) returns int language sql as 'select $1';
+create function f(int) returns int language sql as 'select g($1 + 1)';
+"""
 EXPRESSIONS = [
     "create function f(int) returns int language sql as 'select $1 * 2'",
     "create function f(n int) returns text language sql immutable strict as $$ select lower(n::text) || now() $$",
-    "create function g(int) returns int language sql as 'select $1';"
-     "create function f(int) returns int language sql as 'select g($1 + 1)'",
+    CALLS_ANOTHER,
     "create type mood as enum ('a'); create function f(int) returns mood language sql as $$ select 'a'::mood $$",
 ]
 OTHERS = {
