@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterator
 from hoopd.domain.decision import Outcome
 from hoopd.policy.model import Bounds, Labels, Mask, Match, Policy, Review, Rule, nearest
 from hoopd.policy.problems import Path
+from hoopd.sql.facts import Effect
 
 Finding = tuple[Path, str]
 
 _TAKEN = ("built-in", "default", "mask")
-_ONLY_STATEMENTS = ("effects", "kinds", "objects", "predicate")
+_ONLY_STATEMENTS = ("effects", "kinds", "objects", "columns", "functions", "predicate")
 
 
 def findings(policy: Policy, connections: Collection[str] | None = None) -> Iterator[Finding]:
@@ -47,6 +48,8 @@ def _rule(rule: Rule, path: Path, reviewers: Review | None) -> Iterator[Finding]
                     (*path, "match", selector),
                     f"`{selector}` is of statements, and `connect` speaks of opening a session: take one of them out",
                 )
+    if rule.outcome is Outcome.allow:
+        yield from _covers_nothing(rule.match, (*path, "match"))
     if rule.review is not None:
         yield from _review(rule.review, (*path, "then", *(["connect"] if rule.connects else []), "review"))
     elif rule.outcome is Outcome.review and reviewers is None:
@@ -57,6 +60,24 @@ def _rule(rule: Rule, path: Path, reviewers: Review | None) -> Iterator[Finding]
     people = rule.match.principals
     if people is not None and people.users is None and people.groups is None:
         yield (*path, "match", "principals"), "`principals` is empty: name `users` or `groups`, or leave it out"
+
+
+def _covers_nothing(match: Match, path: Path) -> Iterator[Finding]:
+    """Selectors of an allow rule that no access could fit together, or that none could fit surely."""
+    if match.functions is not None:
+        if match.columns is not None:
+            text = "an allow of calls (`functions`) and an allow of reads (`columns`) are two rules: no access is both"
+            yield (*path, "functions"), text
+        if match.effects is not None and Effect.opaque not in match.effects:
+            text = "`functions` of an allow rule covers calls, whose effect is `opaque`: add it, or leave `effects` out"
+            yield (*path, "functions"), text
+        for number, pattern in enumerate(match.functions):
+            if len(pattern.parts) == 1:
+                text = f"`{pattern.text}` names no schema, and a rule allows none but functions that it surely names"
+                yield (*path, "functions", number), f"{text}: write schema.name"
+    if match.columns is not None and match.effects is not None and Effect.read not in match.effects:
+        text = "`columns` of an allow rule covers reads only: add `read` to `effects`, or name tables by `objects`"
+        yield (*path, "columns"), text
 
 
 def _limits(limits: Bounds | None, path: Path) -> Iterator[Finding]:

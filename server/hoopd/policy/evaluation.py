@@ -19,6 +19,7 @@ from hoopd.policy.matching import (
     Circumstances,
     Need,
     any_fits,
+    column_reads,
     fits_circumstances,
     fits_connection,
     fits_statement,
@@ -124,7 +125,7 @@ def _statement(policy: Policy, version: PolicyVersion, rules: Sequence[Rule], fa
         for rule in rules
         if rule.outcome is not Outcome.allow
         and fits_statement(rule.match, facts, surely=False)
-        and any_fits(rule.match, wanted)
+        and _fits_any(rule, wanted, facts)
     ]
     found = _by_rules(policy, version, strict)
     if found is not None and found.outcome is Outcome.deny:
@@ -151,8 +152,14 @@ def _bounded(decision: Decision, policy: Policy, rules: Sequence[Rule], facts: F
     if decision.outcome is Outcome.deny or facts.harmless or not (bounds or policy.bounds):
         return decision
     wanted = needs(facts)
-    fitting = [r.bounds for r in bounds if fits_statement(r.match, facts, surely=False) and any_fits(r.match, wanted)]
+    fitting = [r.bounds for r in bounds if fits_statement(r.match, facts, surely=False) and _fits_any(r, wanted, facts)]
     return replace(decision, limits=least([policy.bounds, *fitting]))
+
+
+def _fits_any(rule: Rule, wanted: Sequence[Need], facts: Facts) -> bool:
+    return any_fits(rule.match, wanted) or (
+        rule.match.columns is not None and any_fits(rule.match, column_reads(facts))
+    )
 
 
 def _by_rules(policy: Policy, version: PolicyVersion, rules: Sequence[Rule]) -> Decision | None:

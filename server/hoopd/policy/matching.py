@@ -3,7 +3,8 @@
 An access fits in two ways, and doubt falls on the strict side of both. An allow rule must *surely* fit: an object that
 the catalog does not have is fitted by a lone ``*`` (or ``*.*``, or no ``objects`` at all) only. A review or deny rule
 need only *possibly* fit: such an object fits by its name in any schema it could be in, a pattern of one part fits that
-name in every schema, and dropping a schema touches everything in it.
+name in every schema, and dropping a schema touches everything in it. Where the columns of an access are not known, it
+surely fits no column, and possibly any of its table; code that has no name possibly calls any function.
 """
 
 from __future__ import annotations
@@ -20,6 +21,22 @@ from hoopd.sql.facts import Effect, Facts, ObjectAccess, ObjectKind, Predicate
 
 _TOUCHES_NOTHING = frozenset({Effect.read, Effect.session, Effect.transaction})
 """Effects that, where no access goes with them, concern no object of the database."""
+
+
+_HAVE_COLUMNS = frozenset(
+    {
+        ObjectKind.table,
+        ObjectKind.partitioned_table,
+        ObjectKind.partition,
+        ObjectKind.view,
+        ObjectKind.materialized_view,
+        ObjectKind.foreign_table,
+        ObjectKind.catalog,
+        ObjectKind.unknown,
+    }
+)
+_CAST = "cast of "
+"""How analysis calls the function of a cast that users made, whose own name is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +116,11 @@ def fits_statement(match: Match, facts: Facts, *, surely: bool) -> bool:
     """The selectors that speak of the statement as a whole.
 
     A statement can hold others (CTEs, EXPLAIN): for an allow rule (``surely``) all of their kinds must be named, for a
-    review or deny rule one is enough.
+    review or deny rule one is enough. A review or deny rule asks for one function among all that run; what an allow
+    rule covers of them is asked one by one (``surely_fits``).
     """
+    if match.functions is not None and not surely and not _may_call(match.functions, facts):
+        return False
     if match.kinds is not None:
         named = [any(kind_matches(entry, kind) for entry in match.kinds) for kind in facts.kinds or (facts.kind,)]
         if not (all(named) if surely else any(named)):
@@ -114,6 +134,10 @@ def surely_fits(match: Match, need: Need) -> bool:
     """Whether an allow rule covers it: the whole pair."""
     if match.effects is not None and need.effect not in match.effects:
         return False
+    if match.functions is not None and not _surely_call(match.functions, need):
+        return False
+    if match.columns is not None and not _surely_columns(match.columns, need):
+        return False
     if match.objects is None:
         return True
     if need.access is None:
@@ -123,8 +147,10 @@ def surely_fits(match: Match, need: Need) -> bool:
 
 
 def possibly_fits(match: Match, need: Need) -> bool:
-    """Whether a review or deny rule matches it."""
+    """Whether a review or deny rule matches it, by what it speaks of other than functions (``fits_statement``)."""
     if match.effects is not None and need.effect not in match.effects:
+        return False
+    if match.columns is not None and not _possibly_columns(match.columns, need):
         return False
     if match.objects is None:
         return True
@@ -136,6 +162,18 @@ def possibly_fits(match: Match, need: Need) -> bool:
 
 def any_fits(match: Match, all_needs: Iterable[Need]) -> bool:
     return any(possibly_fits(match, need) for need in all_needs)
+
+
+def column_reads(facts: Facts) -> tuple[Need, ...]:
+    """Every column that the statement is known to read, those of tables that inherit from the ones it names among
+    them: for review and deny rules with ``columns``, beside the needs. Nobody has to cover them.
+    """
+    outputs = (source for column in facts.output or () for source in column.sources)
+    found = dict.fromkeys((*outputs, *facts.inferable, *facts.derived))
+    return tuple(
+        Need(Effect.read, ObjectAccess(Effect.read, ObjectKind.table, one.schema, one.table, columns=(one.column,)))
+        for one in found
+    )
 
 
 def _surely(pattern: NamePattern, access: ObjectAccess) -> bool:
@@ -154,6 +192,69 @@ def _possibly(pattern: NamePattern, access: ObjectAccess) -> bool:
     if access.kind is ObjectKind.schema:
         return pattern.part_matches(0, access.name)
     return not access.known and access.schema is None and pattern.part_matches(-1, access.name)
+
+
+def _may_call(patterns: Iterable[NamePattern], facts: Facts) -> bool:
+    """By any function that runs, trusted or not, or by code that has no function's name: a DO block, a rule of a table,
+    a type or cast that users made, what an unknown prepared statement runs.
+    """
+    uses = {(use.schema, use.name) for use in facts.functions}
+    opaque = {access for access in facts.accesses if access.effect is Effect.opaque}
+    calls = {a for a in opaque if _is_call(a) and (a.known or (a.schema, a.name) in uses)}
+    if calls != opaque or (Effect.opaque in facts.effects and not opaque):
+        return True
+    called = uses | {(access.schema, access.name) for access in calls}
+    return any(_possibly_calls(pattern, *one) for pattern in patterns for one in called)
+
+
+def _possibly_calls(pattern: NamePattern, schema: str | None, name: str) -> bool:
+    if schema is None and name.startswith(_CAST):
+        return True
+    if schema is None or len(pattern.parts) == 1:
+        return pattern.part_matches(-1, name)
+    return pattern.matches(schema, name)
+
+
+def _surely_call(patterns: Iterable[NamePattern], need: Need) -> bool:
+    access = need.access
+    if access is None or not _is_call(access) or not access.known or access.schema is None:
+        return False
+    return any(pattern.matches(access.schema, access.name) for pattern in patterns)
+
+
+def _is_call(access: ObjectAccess) -> bool:
+    """Not what is done to a function, such as DROP."""
+    return access.effect is Effect.opaque and access.kind is ObjectKind.function
+
+
+def _surely_columns(patterns: Iterable[NamePattern], need: Need) -> bool:
+    """A read whose columns are known and all named. As for PostgreSQL's own privileges, a read of none of them
+    (``count(*)``) asks for any one column of the table (documentation, SELECT).
+    """
+    access = need.access
+    if access is None or access.effect is not Effect.read or access.columns is None or not access.known:
+        return False
+    if access.schema is None or access.kind not in _HAVE_COLUMNS:
+        return False
+    of_table = [p for p in patterns if p.part_matches(0, access.schema) and p.part_matches(1, access.name)]
+    return bool(of_table) and all(any(p.part_matches(2, column) for p in of_table) for column in access.columns)
+
+
+def _possibly_columns(patterns: Iterable[NamePattern], need: Need) -> bool:
+    access = need.access
+    if access is None:
+        return need.effect not in _TOUCHES_NOTHING
+    return any(_possibly_column(pattern, access) for pattern in patterns)
+
+
+def _possibly_column(pattern: NamePattern, access: ObjectAccess) -> bool:
+    if access.kind is ObjectKind.schema:
+        return pattern.part_matches(0, access.name)
+    if access.kind not in _HAVE_COLUMNS or not pattern.part_matches(1, access.name):
+        return False
+    if access.schema is not None and not pattern.part_matches(0, access.schema):
+        return False
+    return access.columns is None or any(pattern.part_matches(2, column) for column in access.columns)
 
 
 def _names(access: ObjectAccess) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from hoopd.domain.decision import Outcome
 from hoopd.domain.limits import NO_LIMITS, Limits
 from hoopd.domain.mask import ColumnMask, MaskKind
-from hoopd.policy.values import ColumnPattern, Duration, Kind, Name, ObjectPattern, Size, Text
+from hoopd.policy.values import ColumnPattern, Duration, FunctionPattern, Kind, Name, ObjectPattern, Size, Text
 from hoopd.sql.facts import Effect, Predicate
 
 MAX_RULES = 500
@@ -94,6 +94,8 @@ class Match(Strict):
     effects: Some[Effect] | None = None
     kinds: Some[Kind] | None = None
     objects: Some[ObjectPattern] | None = None
+    columns: Some[ColumnPattern] | None = None
+    functions: Some[FunctionPattern] | None = None
     predicate: Predicates | None = None
     principals: People | None = None
 

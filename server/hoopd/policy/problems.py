@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 
 NOT_YET: Mapping[str, frozenset[str]] = {
     "": frozenset({"timezone"}),
-    "match": frozenset({"if", "rows", "client", "application", "columns", "functions"}),
+    "match": frozenset({"if", "rows", "client", "application"}),
     "review": frozenset({"detach", "scope"}),
     "reviewers": frozenset({"detach", "scope"}),
     "rules": frozenset({"timezone", "if"}),

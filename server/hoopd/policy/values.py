@@ -69,7 +69,14 @@ def _visible(text: str) -> str:
 def _object_pattern(value: object) -> NamePattern:
     pattern = _pattern(value)
     if len(pattern.parts) > 2:
-        raise wrong(f"`{pattern.text}` names a column: rules on columns are not supported yet, name the table")
+        raise wrong(f"`{pattern.text}` names a column: that is for `columns`, `objects` are tables and the like")
+    return pattern
+
+
+def _function_pattern(value: object) -> NamePattern:
+    pattern = _pattern(value)
+    if len(pattern.parts) > 2 or "(" in pattern.text:
+        raise wrong(f"`{pattern.text}` is no function: write schema.name without arguments, such as `app.refund`")
     return pattern
 
 
@@ -127,6 +134,11 @@ ObjectPattern = Annotated[
     NamePattern,
     PlainValidator(_object_pattern),
     text_schema("schema.name, or the name of an object without a schema.", minLength=1, maxLength=MAX_PATTERN),
+]
+FunctionPattern = Annotated[
+    NamePattern,
+    PlainValidator(_function_pattern),
+    text_schema("schema.name of a function, without its arguments.", minLength=1, maxLength=MAX_PATTERN),
 ]
 ColumnPattern = Annotated[
     NamePattern,

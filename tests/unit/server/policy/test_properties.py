@@ -12,9 +12,9 @@ from hoopd.domain.connection import Connection
 from hoopd.domain.decision import Decision, Outcome
 from hoopd.domain.ids import PolicyVersion
 from hoopd.domain.principal import Principal
-from hoopd.policy import Circumstances, Policy, evaluate, load
+from hoopd.policy import Circumstances, Policy, PolicyError, evaluate, load
 from hoopd.policy.matching import is_built_in, needs, surely_fits
-from hoopd.sql.facts import Effect, Facts, FunctionUse, ObjectAccess, ObjectKind, Predicate
+from hoopd.sql.facts import ColumnName, Effect, Facts, FunctionUse, ObjectAccess, ObjectKind, Predicate
 
 AROUND = Circumstances(
     Principal("i", "u", "a@x", frozenset({"g1"}), frozenset(), datetime(2030, 1, 1, tzinfo=UTC)),
@@ -33,6 +33,8 @@ MATCHES = st.fixed_dictionaries(
         "effects": st.lists(st.sampled_from([str(effect) for effect in Effect]), min_size=1, max_size=4),
         "kinds": st.lists(st.sampled_from(["select", "update", "drop_*"]), min_size=1, max_size=2),
         "objects": st.lists(st.lists(PARTS, min_size=1, max_size=2).map(".".join), min_size=1, max_size=3),
+        "columns": st.lists(st.lists(PARTS, min_size=3, max_size=3).map(".".join), min_size=1, max_size=2),
+        "functions": st.lists(st.lists(PARTS, min_size=2, max_size=2).map(".".join), min_size=1, max_size=2),
         "predicate": st.sampled_from(["missing", "constant", "present"]),
         "connections": st.sampled_from([["c1"], ["c2"], {"labels": {"env": "production"}}]),
         "principals": st.fixed_dictionaries({"groups": GROUPS}),
@@ -41,18 +43,38 @@ MATCHES = st.fixed_dictionaries(
 VERDICTS = st.one_of(st.sampled_from(["allow", "deny"]), st.fixed_dictionaries({"review": REVIEWS}))
 
 
+def whole(rule: dict[str, object]) -> bool:
+    """Whether a policy takes it: an allow rule that could cover nothing is refused."""
+    try:
+        written("deny", [{"name": "r", **rule}])
+    except PolicyError:
+        return False
+    return True
+
+
 def rules(then: st.SearchStrategy[object] = VERDICTS) -> st.SearchStrategy[list[dict[str, object]]]:
-    return st.lists(st.fixed_dictionaries({"match": MATCHES, "then": then}), max_size=6)
+    return st.lists(st.fixed_dictionaries({"match": MATCHES, "then": then}).filter(whole), max_size=6)
 
 
 ACCESSES = st.builds(
     ObjectAccess,
     st.sampled_from(Effect),
-    st.sampled_from([ObjectKind.table, ObjectKind.schema, ObjectKind.unknown, ObjectKind.setting, ObjectKind.catalog]),
+    st.sampled_from(
+        [
+            ObjectKind.table,
+            ObjectKind.schema,
+            ObjectKind.unknown,
+            ObjectKind.setting,
+            ObjectKind.catalog,
+            ObjectKind.function,
+        ]
+    ),
     st.none() | NAMES,
     NAMES,
     st.booleans(),
+    st.none() | st.lists(NAMES, max_size=2).map(tuple),
 )
+COLUMNS = st.lists(st.builds(ColumnName, NAMES, NAMES, NAMES), max_size=2).map(tuple)
 FACTS = st.builds(
     Facts,
     sql=st.just("…"),
@@ -64,6 +86,7 @@ FACTS = st.builds(
     ),
     predicate=st.none() | st.sampled_from(Predicate),
     harmless=st.booleans(),
+    inferable=COLUMNS,
 )
 DEFAULTS = st.sampled_from(["deny", "review", "allow"])
 

@@ -358,6 +358,27 @@ def test_the_key_of_on_conflict_decides_on_rows(sample: Sample, target: str) -> 
     assert "public.customers.card" in {str(c) for c in sample.facts(text).inferable}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select card from customer_cards",
+        "select card from nested_view",
+        "select v.id from customer_cards v, customers c",
+        "select id from cards",
+    ],
+)
+def test_what_a_view_reads_has_no_known_columns(sample: Sample, text: str) -> None:
+    """INV-2: the flow ends at the view's own columns, so that of the table behind it any may be read."""
+    columns = {access.name: access.columns for access in sample.facts(text).accesses}
+    assert columns.pop("customers") is None
+    assert columns in (
+        {"customer_cards": ("card",)},
+        {"customer_cards": ("id",)},
+        {"cards": ("id",)},
+        {"nested_view": ("card",), "customer_cards": None},
+    )
+
+
 def test_no_catalog_still_gives_a_guess(alone: Callable[..., tuple[Facts, ...]]) -> None:
     (facts,) = alone("select o.total, upper(card_number) from shop.customers, orders o")
     assert facts.output is not None
