@@ -12,7 +12,8 @@ from hoopd.sql.facts import Effect
 Finding = tuple[Path, str]
 
 _TAKEN = ("built-in", "default", "mask")
-_ONLY_STATEMENTS = ("effects", "kinds", "objects", "columns", "functions", "predicate")
+_ONLY_STATEMENTS = ("effects", "kinds", "objects", "columns", "functions", "predicate", "client", "application")
+_DECLARED = ("client", "application")
 
 
 def findings(policy: Policy, connections: Collection[str] | None = None) -> Iterator[Finding]:
@@ -41,15 +42,7 @@ def _name(rule: Rule, path: Path, again: bool) -> Iterator[Finding]:
 
 
 def _rule(rule: Rule, path: Path, reviewers: Review | None) -> Iterator[Finding]:
-    if rule.connects:
-        for selector in _ONLY_STATEMENTS:
-            if getattr(rule.match, selector) is not None:
-                yield (
-                    (*path, "match", selector),
-                    f"`{selector}` is of statements, and `connect` speaks of opening a session: take one of them out",
-                )
-    if rule.outcome is Outcome.allow:
-        yield from _covers_nothing(rule.match, (*path, "match"))
+    yield from _selectors(rule, (*path, "match"))
     if rule.review is not None:
         yield from _review(rule.review, (*path, "then", *(["connect"] if rule.connects else []), "review"))
     elif rule.outcome is Outcome.review and reviewers is None:
@@ -57,9 +50,24 @@ def _rule(rule: Rule, path: Path, reviewers: Review | None) -> Iterator[Finding]
     if rule.limits is not None and (rule.connects or rule.outcome is Outcome.deny):
         yield (*path, "limits"), "`limits` bound statements that run, and by this rule none does: take them out"
     yield from _limits(rule.limits, (*path, "limits"))
-    people = rule.match.principals
+
+
+def _selectors(rule: Rule, path: Path) -> Iterator[Finding]:
+    match = rule.match
+    if rule.connects:
+        for selector in _ONLY_STATEMENTS:
+            if getattr(match, selector) is not None:
+                text = f"`{selector}` is of statements, and `connect` speaks of opening a session"
+                yield (*path, selector), f"{text}: take one of them out"
+    elif rule.outcome is Outcome.allow:
+        for selector in _DECLARED:
+            if getattr(match, selector) is not None:
+                text = f"`{selector}` is the client's own word, which anybody can choose"
+                yield (*path, selector), f"{text}: a rule may deny or review by it, and allow nothing"
+        yield from _covers_nothing(match, path)
+    people = match.principals
     if people is not None and people.users is None and people.groups is None:
-        yield (*path, "match", "principals"), "`principals` is empty: name `users` or `groups`, or leave it out"
+        yield (*path, "principals"), "`principals` is empty: name `users` or `groups`, or leave it out"
 
 
 def _covers_nothing(match: Match, path: Path) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hoopd.domain.connection import Connection
 from hoopd.domain.patterns import NamePattern
 from hoopd.domain.principal import Principal
+from hoopd.policy import clients
 from hoopd.policy.model import Connections, Labels, Match, People
 from hoopd.policy.values import kind_matches
 from hoopd.sql.facts import Effect, Facts, ObjectAccess, ObjectKind, Predicate
@@ -106,9 +107,13 @@ def fits_connection(connections: Connections | None, connection: Connection) -> 
 
 
 def fits_circumstances(match: Match, circumstances: Circumstances) -> bool:
-    """The selectors that speak of who and where."""
-    return fits_connection(match.connections, circumstances.connection) and (
-        match.principals is None or is_one_of(match.principals, circumstances.principal)
+    """The selectors that speak of who, where, and with what client."""
+    application = circumstances.application
+    return (
+        fits_connection(match.connections, circumstances.connection)
+        and (match.principals is None or is_one_of(match.principals, circumstances.principal))
+        and (match.client is None or match.client in clients.possible(application))
+        and (match.application is None or any(pattern.matches(application) for pattern in match.application))
     )
 
 
@@ -131,7 +136,13 @@ def fits_statement(match: Match, facts: Facts, *, surely: bool) -> bool:
 
 
 def surely_fits(match: Match, need: Need) -> bool:
-    """Whether an allow rule covers it: the whole pair."""
+    """Whether an allow rule, or a review rule that holds the statement, covers it: the whole pair.
+
+    What hangs on the client's own word covers nothing, whatever the rule says: else the same statement under another
+    name would be let further.
+    """
+    if match.declared:
+        return False
     if match.effects is not None and need.effect not in match.effects:
         return False
     if match.functions is not None and not _surely_call(match.functions, need):

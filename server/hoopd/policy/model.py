@@ -16,7 +16,18 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from hoopd.domain.decision import Outcome
 from hoopd.domain.limits import NO_LIMITS, Limits
 from hoopd.domain.mask import ColumnMask, MaskKind
-from hoopd.policy.values import ColumnPattern, Duration, FunctionPattern, Kind, Name, ObjectPattern, Size, Text
+from hoopd.policy.clients import Client
+from hoopd.policy.values import (
+    Application,
+    ColumnPattern,
+    Duration,
+    FunctionPattern,
+    Kind,
+    Name,
+    ObjectPattern,
+    Size,
+    Text,
+)
 from hoopd.sql.facts import Effect, Predicate
 
 MAX_RULES = 500
@@ -98,6 +109,13 @@ class Match(Strict):
     functions: Some[FunctionPattern] | None = None
     predicate: Predicates | None = None
     principals: People | None = None
+    client: Client | None = None
+    application: Some[Application] | None = None
+
+    @property
+    def declared(self) -> bool:
+        """Whether it hangs on what the client says of itself: then the rule may forbid and ask, and opens nothing."""
+        return self.client is not None or self.application is not None
 
 
 class Seat(Strict):

@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 
 NOT_YET: Mapping[str, frozenset[str]] = {
     "": frozenset({"timezone"}),
-    "match": frozenset({"if", "rows", "client", "application"}),
+    "match": frozenset({"if", "rows"}),
     "review": frozenset({"detach", "scope"}),
     "reviewers": frozenset({"detach", "scope"}),
     "rules": frozenset({"timezone", "if"}),
@@ -26,6 +26,9 @@ NOT_YET: Mapping[str, frozenset[str]] = {
     "connections": frozenset({"hosts"}),
 }
 """Words that the file format keeps for later, by the key that they stand under: refused by name, never ignored."""
+
+_DECLARED = frozenset({"client", "application"})
+_PEOPLE = frozenset({"principals", "except"})
 
 _SECTIONS: Mapping[str, tuple[str, ...]] = {
     "then": ("allow", "deny", "review", "connect"),
@@ -149,6 +152,8 @@ def _words(section: str) -> tuple[str, ...]:
 def _unknown_word(word: str, section: str) -> str:
     if word in NOT_YET.get(section, ()):
         return f"`{word}` is not supported yet: take it out, for it would not be enforced"
+    if word in _DECLARED and section in _PEOPLE:
+        return f"`{word}` is the client's own word, which anybody can choose: `{section}` names people"
     return f"{_called(section)} has no `{word}`{_suggestion(word, _words(section))}"
 
 

@@ -14,6 +14,8 @@ from pydantic import AfterValidator, PlainValidator, StringConstraints, WithJson
 from pydantic_core import PydanticCustomError
 
 from hoopd.domain.patterns import MAX_PATTERN, NamePattern
+from hoopd.policy import clients
+from hoopd.policy.clients import ApplicationPattern
 from hoopd.policy.kinds import KINDS
 
 MAX_NAME = 100
@@ -87,6 +89,15 @@ def _column_pattern(value: object) -> NamePattern:
     return pattern
 
 
+def _application_pattern(value: object) -> ApplicationPattern:
+    if not isinstance(value, str):
+        raise wrong("a pattern of applications is text, such as `cursor*`")
+    try:
+        return ApplicationPattern.parse(value)
+    except ValueError as error:
+        raise wrong(str(error)) from None
+
+
 def _pattern(value: object) -> NamePattern:
     if not isinstance(value, str):
         raise wrong("a name pattern is text, such as `public.orders`")
@@ -144,4 +155,13 @@ ColumnPattern = Annotated[
     NamePattern,
     PlainValidator(_column_pattern),
     text_schema("schema.table.column", minLength=1, maxLength=MAX_PATTERN),
+]
+Application = Annotated[
+    ApplicationPattern,
+    PlainValidator(_application_pattern),
+    text_schema(
+        "application_name as the client gave it, in any case; * stands for any characters.",
+        minLength=1,
+        maxLength=clients.MAX_PATTERN,
+    ),
 ]

@@ -10,6 +10,7 @@ import pytest
 from hoopd.domain.mask import ColumnMask, MaskKind
 from hoopd.masking import MaskContext, mask_value
 from hoopd.policy import PolicyError, load
+from hoopd.policy.clients import AGENTS
 from hoopd.policy.model import Mask, Match, Policy, Review
 from hoopd.policy.problems import NOT_YET
 from hoopd.sql.facts import Effect
@@ -25,6 +26,10 @@ def test_every_example_loads(text: str) -> None:
 
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 5
+
+
+def test_every_name_of_agents_is_listed() -> None:
+    assert not [pattern for pattern in AGENTS if f"`{pattern}`" not in PAGE]
 
 
 @pytest.mark.parametrize("model", [Policy, Match, Review, Mask])
@@ -45,7 +50,7 @@ def test_every_effect_and_mask_is_described() -> None:
 def test_what_is_kept_for_later_is_listed() -> None:
     listed = PAGE[PAGE.index("Words that the format keeps for later") :]
 
-    for word in ("if", "rows", "timezone", "client", "application", "detach", "scope", "range"):
+    for word in ("if", "rows", "timezone", "detach", "scope", "range"):
         assert f"`{word}`" in listed
         assert any(word in words for words in NOT_YET.values())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given
@@ -41,6 +42,12 @@ MATCHES = st.fixed_dictionaries(
     },
 )
 VERDICTS = st.one_of(st.sampled_from(["allow", "deny"]), st.fixed_dictionaries({"review": REVIEWS}))
+
+
+DECLARED = st.fixed_dictionaries(
+    {"client": st.sampled_from(["person", "agent"])},
+    optional={"application": st.lists(st.sampled_from(["psql", "p*", "*sql", "cursor*"]), min_size=1, max_size=2)},
+)
 
 
 def whole(rule: dict[str, object]) -> bool:
@@ -88,6 +95,7 @@ FACTS = st.builds(
     harmless=st.booleans(),
     inferable=COLUMNS,
 )
+CLIENTS = st.sampled_from(["", "psql", "cursor-vscode", "x"])
 DEFAULTS = st.sampled_from(["deny", "review", "allow"])
 
 
@@ -102,8 +110,8 @@ def written(default: str, named: list[dict[str, object]]) -> Policy:
     return load(json.dumps(whole), "p.yaml")
 
 
-def decide(policy: Policy, facts: Facts) -> Decision:
-    (decision,) = evaluate(policy, PolicyVersion(1), [facts], AROUND)
+def decide(policy: Policy, facts: Facts, application: str = "psql") -> Decision:
+    (decision,) = evaluate(policy, PolicyVersion(1), [facts], replace(AROUND, application=application))
     return decision
 
 
@@ -177,3 +185,24 @@ def test_a_decision_is_whole(some: list[dict[str, object]], facts: Facts) -> Non
     assert (decision.review is not None) == (decision.outcome is Outcome.review)
     assert (decision.message is not None) == (decision.outcome is Outcome.deny)
     assert decision.review is None or decision.review.hold <= decision.review.expires
+
+
+@given(DEFAULTS, rules(), MATCHES, DECLARED, st.just("deny") | REVIEWS.map(lambda r: {"review": r}), FACTS, CLIENTS)
+def test_no_client_s_word_loosens_anything(
+    default: str,
+    some: list[dict[str, object]],
+    match: dict[str, object],
+    declared: dict[str, object],
+    then: object,
+    facts: Facts,
+    application: str,
+) -> None:
+    """Whatever a client calls itself, with such a rule it gets at most what it gets without."""
+    rule = {"match": {**match, **declared}, "then": then}
+    before = decide(made(default, some), facts, application)
+    after = decide(made(default, some, [rule]), facts, application)
+
+    assert after.outcome.strictness >= before.outcome.strictness
+    if before.review is not None and after.review is not None:
+        assert set(before.review.seats) <= set(after.review.seats)
+        assert after.review.hold <= before.review.hold

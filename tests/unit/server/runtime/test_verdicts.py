@@ -160,6 +160,19 @@ def test_who_asks_is_kept_within_bounds(asked: Asked) -> None:
         assert max(len(asked.cache._askers), len(asked.cache._seen), len(asked.cache)) <= 10
 
 
+def test_a_verdict_by_the_client_s_name_is_of_that_name(asked: Asked) -> None:
+    """INV-1: what is kept of one client is not told to another."""
+    rules = (
+        "version: 1\nrules: [{name: reads, match: {effects: [read]}, then: allow}, "
+        "{name: agents, match: {client: agent}, then: deny}]"
+    )
+    by_client = PolicyInForce(load(rules, "t"), PolicyVersion(1))
+    for application, outcome in (("psql", "allow"), ("cursor", "deny"), ("", "deny"), ("psql", "allow")):
+        told = asked(in_force=by_client, who=replace(WHO, application=application))
+        assert told.decision.outcome == outcome
+    assert asked.made == 3
+
+
 # Texts that differ in numbers
 
 TABLES = Catalog(
