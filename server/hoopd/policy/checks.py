@@ -14,6 +14,8 @@ Finding = tuple[Path, str]
 _TAKEN = ("built-in", "default", "mask")
 _ONLY_STATEMENTS = ("effects", "kinds", "objects", "columns", "functions", "predicate", "client", "application")
 _DECLARED = ("client", "application")
+_ANYBODY = "is the client's own word, which anybody can choose: a rule may deny or review by it, and allow nothing"
+MOST_CONDITIONS = 100
 
 
 def findings(policy: Policy, connections: Collection[str] | None = None) -> Iterator[Finding]:
@@ -23,10 +25,13 @@ def findings(policy: Policy, connections: Collection[str] | None = None) -> Iter
         path: Path = ("rules", number)
         yield from _name(rule, path, seen.setdefault(rule.name, number) != number)
         yield from _rule(rule, path, policy.reviewers)
+        yield from _condition(rule, (*path, "match", "if"), policy.timezone)
         yield from _connections(rule.match, (*path, "match", "connections"), connections)
     for number, mask in enumerate(policy.masks):
         yield from _mask(mask, ("masks", number), policy.reviewers)
         yield from _connections(mask, ("masks", number, "connections"), connections)
+    if sum(rule.match.condition is not None for rule in policy.rules) > MOST_CONDITIONS:
+        yield ("rules",), f"more than {MOST_CONDITIONS} rules have an `if`, which every statement would wait for"
     yield from _limits(policy.limits, ("limits",))
     if policy.reviewers is not None:
         yield from _review(policy.reviewers, ("reviewers",))
@@ -54,6 +59,10 @@ def _rule(rule: Rule, path: Path, reviewers: Review | None) -> Iterator[Finding]
 
 def _selectors(rule: Rule, path: Path) -> Iterator[Finding]:
     match = rule.match
+    for field in sorted(match.model_fields_set):
+        if getattr(match, field) is None:
+            word = Match.model_fields[field].alias or field
+            yield (*path, word), f"`{word}` is empty, and would fit everything: leave it out, or give it a value"
     if rule.connects:
         for selector in _ONLY_STATEMENTS:
             if getattr(match, selector) is not None:
@@ -62,12 +71,24 @@ def _selectors(rule: Rule, path: Path) -> Iterator[Finding]:
     elif rule.outcome is Outcome.allow:
         for selector in _DECLARED:
             if getattr(match, selector) is not None:
-                text = f"`{selector}` is the client's own word, which anybody can choose"
-                yield (*path, selector), f"{text}: a rule may deny or review by it, and allow nothing"
+                yield (*path, selector), f"`{selector}` {_ANYBODY}"
         yield from _covers_nothing(match, path)
     people = match.principals
     if people is not None and people.users is None and people.groups is None:
         yield (*path, "principals"), "`principals` is empty: name `users` or `groups`, or leave it out"
+
+
+def _condition(rule: Rule, path: Path, timezone: str | None) -> Iterator[Finding]:
+    condition = rule.match.condition
+    if condition is None:
+        return
+    if condition.timed and timezone is None:
+        yield path, "`now` needs `timezone` at the top of the file, such as `timezone: Europe/Berlin`"
+    if rule.connects and (condition.declared or condition.of_statement):
+        word = "application" if condition.declared else "statement"
+        yield path, f"`{word}` is not known yet when a session is opened, of which `connect` speaks: take it out"
+    elif rule.outcome is Outcome.allow and condition.declared:
+        yield path, f"`application` {_ANYBODY}"
 
 
 def _covers_nothing(match: Match, path: Path) -> Iterator[Finding]:

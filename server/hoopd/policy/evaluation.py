@@ -21,10 +21,12 @@ from hoopd.policy.matching import (
     any_fits,
     column_reads,
     fits_circumstances,
+    fits_condition,
     fits_connection,
     fits_statement,
     is_built_in,
     is_one_of,
+    local,
     needs,
     surely_fits,
 )
@@ -42,13 +44,24 @@ def evaluate(
     policy: Policy, version: PolicyVersion, batch: Sequence[Facts], circumstances: Circumstances
 ) -> tuple[Decision, ...]:
     """One decision for each statement of a batch, in its order. Of the batch as a whole, see ``strictest``."""
-    applying = [rule for rule in policy.rules if not rule.connects and fits_circumstances(rule.match, circumstances)]
-    return tuple(_bounded(_statement(policy, version, applying, facts), policy, applying, facts) for facts in batch)
+    around = local(circumstances, policy.timezone)
+    applying = [rule for rule in policy.rules if not rule.connects and fits_circumstances(rule.match, around)]
+    return tuple(
+        _bounded(_statement(policy, version, applying, facts, around), policy, applying, facts, around)
+        for facts in batch
+    )
 
 
 def connect_decision(policy: Policy, version: PolicyVersion, circumstances: Circumstances) -> Decision:
     """Whether the principal may open a session on the connection. Where no ``connect`` rule speaks, the default."""
-    rules = [rule for rule in policy.rules if rule.connects and fits_circumstances(rule.match, circumstances)]
+    around = local(circumstances, policy.timezone)
+    rules = [
+        rule
+        for rule in policy.rules
+        if rule.connects
+        and fits_circumstances(rule.match, around)
+        and fits_condition(rule.match, around, None, surely=rule.outcome is Outcome.allow)
+    ]
     found = _by_rules(policy, version, rules)
     if found is not None and found.outcome is Outcome.deny:
         refusal = found.message or f"the policy denies {_who(circumstances)}"
@@ -106,7 +119,9 @@ def mask_decision(
     return Decision(Outcome.deny, rules, version, message, _NEXT, sqlstate=sqlstate)
 
 
-def _statement(policy: Policy, version: PolicyVersion, rules: Sequence[Rule], facts: Facts) -> Decision:
+def _statement(
+    policy: Policy, version: PolicyVersion, rules: Sequence[Rule], facts: Facts, around: Circumstances
+) -> Decision:
     if facts.error is not None:
         error = facts.error
         return Decision(
@@ -120,13 +135,7 @@ def _statement(policy: Policy, version: PolicyVersion, rules: Sequence[Rule], fa
     if facts.forbidden is not None:
         return Decision(Outcome.deny, ("built-in: never allowed",), version, facts.forbidden)
     wanted = needs(facts)
-    strict = [
-        rule
-        for rule in rules
-        if rule.outcome is not Outcome.allow
-        and fits_statement(rule.match, facts, surely=False)
-        and _fits_any(rule, wanted, facts)
-    ]
+    strict = [rule for rule in rules if rule.outcome is not Outcome.allow and _possibly(rule, wanted, facts, around)]
     found = _by_rules(policy, version, strict)
     if found is not None and found.outcome is Outcome.deny:
         message = found.message or f"the policy denies this statement by the rule `{found.rules[0]}`"
@@ -134,9 +143,12 @@ def _statement(policy: Policy, version: PolicyVersion, rules: Sequence[Rule], fa
     if facts.harmless:
         return found or Decision(Outcome.allow, (_built_in(facts),), version)
     allowing = [
-        rule for rule in rules if rule.outcome is Outcome.allow and fits_statement(rule.match, facts, surely=True)
+        rule
+        for rule in rules
+        if rule.outcome is Outcome.allow and fits_statement(rule.match, facts, surely=True, circumstances=around)
     ]
-    covering = [rule.match for rule in (*allowing, *strict)]
+    holding = [rule for rule in strict if fits_condition(rule.match, around, facts, surely=True)]
+    covering = [rule.match for rule in (*allowing, *holding)]
     uncovered = [
         need for need in wanted if not is_built_in(need) and not any(surely_fits(match, need) for match in covering)
     ]
@@ -146,20 +158,25 @@ def _statement(policy: Policy, version: PolicyVersion, rules: Sequence[Rule], fa
     return decided[0] if decided else Decision(Outcome.allow, _covering(allowing, wanted), version)
 
 
-def _bounded(decision: Decision, policy: Policy, rules: Sequence[Rule], facts: Facts) -> Decision:
+def _bounded(
+    decision: Decision, policy: Policy, rules: Sequence[Rule], facts: Facts, around: Circumstances
+) -> Decision:
     """With the least of the policy's limits and those of every rule that possibly fits, whatever each says."""
     bounds = [rule for rule in rules if rule.bounds]
     if decision.outcome is Outcome.deny or facts.harmless or not (bounds or policy.bounds):
         return decision
     wanted = needs(facts)
-    fitting = [r.bounds for r in bounds if fits_statement(r.match, facts, surely=False) and _fits_any(r, wanted, facts)]
+    fitting = [rule.bounds for rule in bounds if _possibly(rule, wanted, facts, around)]
     return replace(decision, limits=least([policy.bounds, *fitting]))
 
 
-def _fits_any(rule: Rule, wanted: Sequence[Need], facts: Facts) -> bool:
-    return any_fits(rule.match, wanted) or (
-        rule.match.columns is not None and any_fits(rule.match, column_reads(facts))
-    )
+def _possibly(rule: Rule, wanted: Sequence[Need], facts: Facts, around: Circumstances) -> bool:
+    """Whether a review or deny rule matches, and whether a rule's limits hold. The condition, which costs most, is
+    asked last.
+    """
+    match = rule.match
+    fits = any_fits(match, wanted) or (match.columns is not None and any_fits(match, column_reads(facts)))
+    return fits and fits_statement(match, facts, surely=False, circumstances=around)
 
 
 def _by_rules(policy: Policy, version: PolicyVersion, rules: Sequence[Rule]) -> Decision | None:

@@ -4,25 +4,26 @@ An access fits in two ways, and doubt falls on the strict side of both. An allow
 the catalog does not have is fitted by a lone ``*`` (or ``*.*``, or no ``objects`` at all) only. A review or deny rule
 need only *possibly* fit: such an object fits by its name in any schema it could be in, a pattern of one part fits that
 name in every schema, and dropping a schema touches everything in it. Where the columns of an access are not known, it
-surely fits no column, and possibly any of its table; code that has no name possibly calls any function.
+surely fits no column, and possibly any of its table; code that has no name possibly calls any function. A condition
+without an answer surely does not hold, and possibly does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from hoopd.domain.connection import Connection
 from hoopd.domain.patterns import NamePattern
 from hoopd.domain.principal import Principal
-from hoopd.policy import clients
+from hoopd.policy import clients, conditions
+from hoopd.policy.calls import called, is_call, runs_nameless_code
+from hoopd.policy.conditions import TOUCH_NOTHING
 from hoopd.policy.model import Connections, Labels, Match, People
 from hoopd.policy.values import kind_matches
 from hoopd.sql.facts import Effect, Facts, ObjectAccess, ObjectKind, Predicate
-
-_TOUCHES_NOTHING = frozenset({Effect.read, Effect.session, Effect.transaction})
-"""Effects that, where no access goes with them, concern no object of the database."""
-
 
 _HAVE_COLUMNS = frozenset(
     {
@@ -36,17 +37,27 @@ _HAVE_COLUMNS = frozenset(
         ObjectKind.unknown,
     }
 )
-_CAST = "cast of "
-"""How analysis calls the function of a cast that users made, whose own name is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Who asks, on which connection, with what client. ``application`` is the client's own word."""
+    """Who asks, on which connection, with what client. ``application`` is the client's own word.
+
+    ``now``: aware; needed where the policy is ``timed``, and in its zone (``local``) where conditions are asked.
+    """
 
     principal: Principal
     connection: Connection
     application: str = ""
+    now: datetime | None = None
+
+
+def local(circumstances: Circumstances, timezone: str | None) -> Circumstances:
+    """With the time as it is in ``timezone``, and without any where none is named."""
+    now = circumstances.now
+    if now is None:
+        return circumstances
+    return replace(circumstances, now=now.astimezone(ZoneInfo(timezone)) if timezone is not None else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +128,26 @@ def fits_circumstances(match: Match, circumstances: Circumstances) -> bool:
     )
 
 
-def fits_statement(match: Match, facts: Facts, *, surely: bool) -> bool:
+def fits_condition(match: Match, circumstances: Circumstances | None, facts: Facts | None, *, surely: bool) -> bool:
+    """The rule's ``if``. Without an answer an allow rule (``surely``) does not fit, and a review or deny rule does."""
+    condition, who = match.condition, circumstances
+    if condition is None:
+        return True
+    holds: bool | None = None
+    if who is not None:
+        given = conditions.circumstantial(who.principal, who.connection, who.application, who.now)
+        if condition.of_statement and facts is not None:
+            given = {**given, **conditions.of_statement(facts)}
+        holds = condition.holds(given)
+    return holds is True if surely else holds is not False
+
+
+def fits_statement(match: Match, facts: Facts, *, surely: bool, circumstances: Circumstances | None = None) -> bool:
     """The selectors that speak of the statement as a whole.
 
     A statement can hold others (CTEs, EXPLAIN): for an allow rule (``surely``) all of their kinds must be named, for a
     review or deny rule one is enough. A review or deny rule asks for one function among all that run; what an allow
-    rule covers of them is asked one by one (``surely_fits``).
+    rule covers of them is asked one by one (``surely_fits``). ``circumstances`` are for the condition (``local``).
     """
     if match.functions is not None and not surely and not _may_call(match.functions, facts):
         return False
@@ -130,9 +155,11 @@ def fits_statement(match: Match, facts: Facts, *, surely: bool) -> bool:
         named = [any(kind_matches(entry, kind) for entry in match.kinds) for kind in facts.kinds or (facts.kind,)]
         if not (all(named) if surely else any(named)):
             return False
-    if match.predicate is None or isinstance(match.predicate, Predicate):
-        return match.predicate in (None, facts.predicate)
-    return facts.predicate in match.predicate
+    if match.predicate is not None:
+        wanted = (match.predicate,) if isinstance(match.predicate, Predicate) else match.predicate
+        if facts.predicate not in wanted:
+            return False
+    return fits_condition(match, circumstances, facts, surely=surely)
 
 
 def surely_fits(match: Match, need: Need) -> bool:
@@ -167,7 +194,7 @@ def possibly_fits(match: Match, need: Need) -> bool:
         return True
     if need.access is None:
         # What it touches is not known by name (`VACUUM`, a `DO` block), so it may be this.
-        return need.effect not in _TOUCHES_NOTHING or any(pattern.everything for pattern in match.objects)
+        return need.effect not in TOUCH_NOTHING or any(pattern.everything for pattern in match.objects)
     return any(_possibly(pattern, need.access) for pattern in match.objects)
 
 
@@ -206,21 +233,14 @@ def _possibly(pattern: NamePattern, access: ObjectAccess) -> bool:
 
 
 def _may_call(patterns: Iterable[NamePattern], facts: Facts) -> bool:
-    """By any function that runs, trusted or not, or by code that has no function's name: a DO block, a rule of a table,
-    a type or cast that users made, what an unknown prepared statement runs.
-    """
-    uses = {(use.schema, use.name) for use in facts.functions}
-    opaque = {access for access in facts.accesses if access.effect is Effect.opaque}
-    calls = {a for a in opaque if _is_call(a) and (a.known or (a.schema, a.name) in uses)}
-    if calls != opaque or (Effect.opaque in facts.effects and not opaque):
+    """By any function that runs, trusted or not, or by code that has no function's name."""
+    if runs_nameless_code(facts):
         return True
-    called = uses | {(access.schema, access.name) for access in calls}
-    return any(_possibly_calls(pattern, *one) for pattern in patterns for one in called)
+    functions = called(facts)
+    return any(_possibly_calls(pattern, *one) for pattern in patterns for one in functions)
 
 
 def _possibly_calls(pattern: NamePattern, schema: str | None, name: str) -> bool:
-    if schema is None and name.startswith(_CAST):
-        return True
     if schema is None or len(pattern.parts) == 1:
         return pattern.part_matches(-1, name)
     return pattern.matches(schema, name)
@@ -228,14 +248,9 @@ def _possibly_calls(pattern: NamePattern, schema: str | None, name: str) -> bool
 
 def _surely_call(patterns: Iterable[NamePattern], need: Need) -> bool:
     access = need.access
-    if access is None or not _is_call(access) or not access.known or access.schema is None:
+    if access is None or not is_call(access) or not access.known or access.schema is None:
         return False
     return any(pattern.matches(access.schema, access.name) for pattern in patterns)
-
-
-def _is_call(access: ObjectAccess) -> bool:
-    """Not what is done to a function, such as DROP."""
-    return access.effect is Effect.opaque and access.kind is ObjectKind.function
 
 
 def _surely_columns(patterns: Iterable[NamePattern], need: Need) -> bool:
@@ -254,7 +269,7 @@ def _surely_columns(patterns: Iterable[NamePattern], need: Need) -> bool:
 def _possibly_columns(patterns: Iterable[NamePattern], need: Need) -> bool:
     access = need.access
     if access is None:
-        return need.effect not in _TOUCHES_NOTHING
+        return need.effect not in TOUCH_NOTHING
     return any(_possibly_column(pattern, access) for pattern in patterns)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -22,11 +23,13 @@ from hoopd.policy.values import (
     ColumnPattern,
     Duration,
     FunctionPattern,
+    If,
     Kind,
     Name,
     ObjectPattern,
     Size,
     Text,
+    Timezone,
 )
 from hoopd.sql.facts import Effect, Predicate
 
@@ -111,11 +114,13 @@ class Match(Strict):
     principals: People | None = None
     client: Client | None = None
     application: Some[Application] | None = None
+    condition: Annotated[If | None, Field(alias="if")] = None
 
     @property
     def declared(self) -> bool:
         """Whether it hangs on what the client says of itself: then the rule may forbid and ask, and opens nothing."""
-        return self.client is not None or self.application is not None
+        named = self.client is not None or self.application is not None
+        return named or (self.condition is not None and self.condition.declared)
 
 
 class Seat(Strict):
@@ -279,6 +284,7 @@ class Policy(Strict):
     """A whole policy file."""
 
     version: Literal[1]
+    timezone: Annotated[Timezone | None, Field(description="Of `now` in conditions.")] = None
     default: Annotated[Outcome, Field(description="For what no rule covers.")] = Outcome.deny
     reviewers: Annotated[
         Review | None,
@@ -291,3 +297,8 @@ class Policy(Strict):
     @property
     def bounds(self) -> Limits:
         return self.limits.limits if self.limits is not None else NO_LIMITS
+
+    @cached_property
+    def timed(self) -> bool:
+        """Whether any rule hangs on the time, so that what it says now need not hold later."""
+        return any(rule.match.condition is not None and rule.match.condition.timed for rule in self.rules)

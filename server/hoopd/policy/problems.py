@@ -16,11 +16,10 @@ from hoopd.policy.nodes import Mapped, Node, Place, Scalar, locate, plain
 Path = tuple[str | int, ...]
 
 NOT_YET: Mapping[str, frozenset[str]] = {
-    "": frozenset({"timezone"}),
-    "match": frozenset({"if", "rows"}),
+    "match": frozenset({"rows"}),
     "review": frozenset({"detach", "scope"}),
     "reviewers": frozenset({"detach", "scope"}),
-    "rules": frozenset({"timezone", "if"}),
+    "rules": frozenset({"rows"}),
     "masks": frozenset({"if", "rows"}),
     "with": frozenset({"range"}),
     "connections": frozenset({"hosts"}),
@@ -152,6 +151,8 @@ def _words(section: str) -> tuple[str, ...]:
 def _unknown_word(word: str, section: str) -> str:
     if word in NOT_YET.get(section, ()):
         return f"`{word}` is not supported yet: take it out, for it would not be enforced"
+    if section == "rules" and word in _words("match"):
+        return f"`{word}` is a selector: it belongs under `match`"
     if word in _DECLARED and section in _PEOPLE:
         return f"`{word}` is the client's own word, which anybody can choose: `{section}` names people"
     return f"{_called(section)} has no `{word}`{_suggestion(word, _words(section))}"

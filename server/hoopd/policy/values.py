@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -16,6 +18,8 @@ from pydantic_core import PydanticCustomError
 from hoopd.domain.patterns import MAX_PATTERN, NamePattern
 from hoopd.policy import clients
 from hoopd.policy.clients import ApplicationPattern
+from hoopd.policy.conditions import LONGEST as LONGEST_CONDITION
+from hoopd.policy.conditions import Condition
 from hoopd.policy.kinds import KINDS
 
 MAX_NAME = 100
@@ -24,6 +28,7 @@ LONGEST = timedelta(days=7)
 
 LARGEST = 2**50
 
+_ZONE = r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}"
 _SIZE = r"([0-9]{1,7})(KiB|MiB|GiB)"
 _UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _DURATION = r"(?=[0-9])(?:([0-9]{1,3})d)?(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,6})s)?"
@@ -98,6 +103,30 @@ def _application_pattern(value: object) -> ApplicationPattern:
         raise wrong(str(error)) from None
 
 
+def _condition(value: object) -> Condition:
+    if not isinstance(value, str):
+        raise wrong("a condition is text, such as `now.hours < 7`")
+    try:
+        _visible(value.replace("\n", " "))
+        return Condition.parse(value)
+    except ValueError as error:
+        raise wrong(str(error)) from None
+
+
+def _timezone(value: object) -> str:
+    """The name of a zone that this machine, or the package ``tzdata``, knows."""
+    if isinstance(value, str) and re.fullmatch(_ZONE, value) and value.lower() != "localtime":
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError):  # the last is what it raises for a name that it does not find
+            pass
+        else:
+            return value
+    meant = get_close_matches(value, available_timezones() - {"localtime"}, n=1) if isinstance(value, str) else []
+    more = f"; did you mean `{meant[0]}`?" if meant else ", such as `Europe/Berlin` or `UTC`"
+    raise wrong(f"`timezone` is no name of the IANA time zone database{more}")
+
+
 def _pattern(value: object) -> NamePattern:
     if not isinstance(value, str):
         raise wrong("a name pattern is text, such as `public.orders`")
@@ -164,4 +193,14 @@ Application = Annotated[
         minLength=1,
         maxLength=clients.MAX_PATTERN,
     ),
+]
+If = Annotated[
+    Condition,
+    PlainValidator(_condition),
+    text_schema("A condition in CEL, such as now.hours < 7.", minLength=1, maxLength=LONGEST_CONDITION),
+]
+Timezone = Annotated[
+    str,
+    PlainValidator(_timezone),
+    text_schema("A name of the IANA time zone database, such as Europe/Berlin.", pattern=f"^{_ZONE}$"),
 ]

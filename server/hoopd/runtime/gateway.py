@@ -146,7 +146,7 @@ class Gateway:
 
     def _access(self, principal: Principal, connection: Connection) -> Outcome:
         in_force = self._services.policies.current
-        circumstances = Circumstances(principal, connection, "")
+        circumstances = Circumstances(principal, connection, now=clock.now())
         return connect_decision(in_force.policy, in_force.version, circumstances).outcome
 
     # Sessions

@@ -15,12 +15,13 @@ from hoopd.domain.errors import Refused
 from hoopd.domain.statement import SessionState
 from hoopd.policy.matching import Circumstances
 from hoopd.recording.recorder import Recorder
+from hoopd.runtime import clock
 from hoopd.runtime.catalog import CatalogReader
 from hoopd.runtime.policies import Policies
 from hoopd.runtime.verdicts import VerdictCache
 from hoopd.runtime.visa import Visa
 from hoopd.session.commands import Judge
-from hoopd.session.judgement import Verdict, judge
+from hoopd.session.judgement import PolicyInForce, Verdict, judge
 from hoopd.sql.catalog import Catalog
 from hoopd.sql.parser import allow_deep_recursion
 
@@ -93,20 +94,25 @@ class Judging:
         """As ``_judge``, or the verdict that was given on the same before."""
         if asked.types:  # which are no part of what is kept
             return self._judge(asked, catalog)
-        in_force, circumstances = self._policies.current, self._circumstances()
+        in_force = self._policies.current
+        circumstances = self._circumstances(in_force)
         return self._verdicts.verdict(
             asked.text, asked.state, catalog, in_force, circumstances, lambda: self._judge(asked, catalog)
         )
 
     def _judge(self, asked: Judge, catalog: Catalog) -> Verdict:
-        in_force, circumstances = self._policies.current, self._circumstances()
+        in_force = self._policies.current
+        circumstances = self._circumstances(in_force)
         key, named = self._redaction_key, asked.named
         return judge(asked.text, asked.state, catalog, in_force, circumstances, key, named, asked.types)
 
-    def _circumstances(self) -> Circumstances:
+    def _circumstances(self, in_force: PolicyInForce) -> Circumstances:
+        """As of now: the time is given where the policy asks for it, to the minute, which is what conditions see."""
+        now = clock.now().replace(second=0, microsecond=0) if in_force.policy.timed else None
         asking = self._asking
-        if asking is None or asking.principal is not self._visa.principal:
-            asking = self._asking = Circumstances(self._visa.principal, self._connection, self._application)
+        if asking is None or asking.principal is not self._visa.principal or asking.now != now:
+            asking = Circumstances(self._visa.principal, self._connection, self._application, now)
+            self._asking = asking
         return asking
 
 

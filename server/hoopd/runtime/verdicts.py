@@ -2,16 +2,18 @@
 
 A verdict is a function of the exact text, the session's state, who asks with what client, the catalog and the policy
 (``session.judgement``), so the same question has the same answer. All of that is the key, and a new catalog or policy
-empties the cache. A fingerprint of the text is never the key: it is equal for texts that mean different things. Where a
-plain SELECT differs in numbers that no fact depends on (``sql.alike``), its verdict is told again of the other text.
-What runs something by its name in a session (EXECUTE, FETCH) is not kept. Bounded in entries and in the length of a
-text (INV-9). For the event loop's thread alone.
+empties the cache. Under a policy that asks for the time the minute is part of the key: conditions see no finer. A
+fingerprint of the text is never the key: it is equal for texts that mean different things. Where a plain SELECT differs
+in numbers that no fact depends on (``sql.alike``), its verdict is told again of the other text. What runs something by
+its name in a session (EXECUTE, FETCH) is not kept. Bounded in entries and in the length of a text (INV-9). For the
+event loop's thread alone.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import datetime
 
 from hoopd.domain.connection import Connection
 from hoopd.domain.principal import Principal
@@ -35,7 +37,7 @@ class VerdictCache:
         self._under: tuple[Catalog, PolicyInForce, Connection] | None = None
         self._found: OrderedDict[tuple[str, int], Verdict] = OrderedDict()
         self._alike: OrderedDict[tuple[str, int], Retelling] = OrderedDict()
-        self._askers: dict[tuple[SessionState, Principal, str], int] = {}
+        self._askers: dict[tuple[SessionState, Principal, str, datetime | None], int] = {}
         self._seen: dict[int, tuple[SessionState, Circumstances, int]] = {}
 
     def __len__(self) -> int:
@@ -102,7 +104,7 @@ class VerdictCache:
             self._seen.clear()
         if len(self._askers) >= self._entries:
             self._forget()
-        who = (state, circumstances.principal, circumstances.application)
+        who = (state, circumstances.principal, circumstances.application, circumstances.now)
         number = self._askers.setdefault(who, len(self._askers))
         self._seen[id(state)] = state, circumstances, number
         return number

@@ -20,6 +20,7 @@ from hoopd.sql.facts import ColumnName, Effect, Facts, FunctionUse, ObjectAccess
 AROUND = Circumstances(
     Principal("i", "u", "a@x", frozenset({"g1"}), frozenset(), datetime(2030, 1, 1, tzinfo=UTC)),
     Connection("c1", "h", 1, "d", {"env": "production"}),
+    now=datetime(2026, 11, 28, 9, 30, tzinfo=UTC),
 )
 PARTS = st.sampled_from(["a", "b", "*", "a*"])
 NAMES = st.sampled_from(["a", "b", "ab"])
@@ -27,6 +28,16 @@ GROUPS = st.lists(st.sampled_from(["g1", "g2"]), min_size=1, max_size=2, unique=
 REVIEWS = st.fixed_dictionaries(
     {"from": GROUPS, "approvals": st.integers(1, 3), "hold": st.sampled_from(["1m", "4m"])},
     optional={"reason": st.sampled_from(["required", "optional"])},
+)
+NO_ANSWER = ["connection.labels.nope == 'x'", "1 / 0 == 1", "statement.objects[1000] == 'a'"]
+CONDITIONS = st.sampled_from(
+    [
+        "true",
+        "now.hours < 12",
+        "'a.b' in statement.objects",
+        "'g1' in principal.groups || 'read' in statement.effects",
+        *NO_ANSWER,
+    ]
 )
 MATCHES = st.fixed_dictionaries(
     {},
@@ -36,6 +47,7 @@ MATCHES = st.fixed_dictionaries(
         "objects": st.lists(st.lists(PARTS, min_size=1, max_size=2).map(".".join), min_size=1, max_size=3),
         "columns": st.lists(st.lists(PARTS, min_size=3, max_size=3).map(".".join), min_size=1, max_size=2),
         "functions": st.lists(st.lists(PARTS, min_size=2, max_size=2).map(".".join), min_size=1, max_size=2),
+        "if": CONDITIONS,
         "predicate": st.sampled_from(["missing", "constant", "present"]),
         "connections": st.sampled_from([["c1"], ["c2"], {"labels": {"env": "production"}}]),
         "principals": st.fixed_dictionaries({"groups": GROUPS}),
@@ -106,8 +118,8 @@ def made(default: str, *parts: list[dict[str, object]]) -> Policy:
 
 
 def written(default: str, named: list[dict[str, object]]) -> Policy:
-    whole = {"version": 1, "default": default, "reviewers": {"from": ["g1"]}, "rules": named}
-    return load(json.dumps(whole), "p.yaml")
+    whole = {"version": 1, "timezone": "UTC", "default": default, "reviewers": {"from": ["g1"]}, "rules": named}
+    return load(json.dumps(whole, ensure_ascii=False), "p.yaml")
 
 
 def decide(policy: Policy, facts: Facts, application: str = "psql") -> Decision:
@@ -206,3 +218,21 @@ def test_no_client_s_word_loosens_anything(
     if before.review is not None and after.review is not None:
         assert set(before.review.seats) <= set(after.review.seats)
         assert after.review.hold <= before.review.hold
+
+
+@given(DEFAULTS, rules(), MATCHES, st.sampled_from(NO_ANSWER), VERDICTS, FACTS)
+def test_a_condition_without_an_answer_loosens_nothing(
+    default: str, some: list[dict[str, object]], match: dict[str, object], condition: str, then: object, facts: Facts
+) -> None:
+    """INV-2: an allow rule with it does not match; a review or deny rule does, and lets nothing through."""
+    rule = {"match": {**match, "if": condition}, "then": then}
+    if not whole(rule):
+        return
+    without = {"match": {key: value for key, value in match.items() if key != "if"}, "then": then}
+    before, after = decide(made(default, some), facts), decide(made(default, some, [rule]), facts)
+
+    assert after.outcome.strictness >= before.outcome.strictness
+    if then == "allow":
+        assert after == before
+    if then == "deny":
+        assert after.outcome == decide(made(default, some, [without]), facts).outcome

@@ -20,6 +20,7 @@ from hoopd.pgwire.framing import encode
 from hoopd.pgwire.frontend import SYNC, make_bind, make_execute, make_parse, make_query
 from hoopd.recording.ports import EventRow
 from hoopd.recording.replay import tell
+from hoopd.runtime import clock
 from hoopd.runtime.gateway import server_version
 from hoopd.runtime.target import Target
 from tests.unit.server.runtime.bench import EVERYTHING, NAME, POLICY, Bench, Client, bench, now, opening, person
@@ -147,6 +148,20 @@ async def test_nobody_opens_what_the_policy_does_not_let_them(things: str) -> No
         assert caught.value.hint == "yours are: prod-db"
         with pytest.raises(NotFound):
             await gateway.connect().ended()
+
+
+async def test_when_a_session_may_be_opened(things: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = (
+        "version: 1\ntimezone: UTC\n"
+        "rules:\n  - {name: day, match: {if: now.hours > 6 && now.hours < 19}, then: {connect: allow}}\n"
+    )
+    async with bench(things, policy) as gateway:
+        noon = clock.now().replace(hour=12)
+        monkeypatch.setattr(clock, "now", lambda: noon)
+        assert gateway.gateway.may_open(person(), NAME).name == NAME
+        monkeypatch.setattr(clock, "now", lambda: noon.replace(hour=20))
+        with pytest.raises(NotFound):
+            gateway.gateway.may_open(person(), NAME)
 
 
 async def test_opening_that_needs_a_review_is_refused(things: str) -> None:

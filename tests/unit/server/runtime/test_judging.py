@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -15,7 +16,7 @@ from hoopd.domain.errors import Unavailable
 from hoopd.domain.ids import PolicyVersion
 from hoopd.domain.statement import SessionState
 from hoopd.policy.loading import load
-from hoopd.runtime import judging
+from hoopd.runtime import clock, judging
 from hoopd.runtime.catalog import CatalogReader
 from hoopd.runtime.judging import AT_ONCE, Judging
 from hoopd.runtime.policies import Policies
@@ -144,3 +145,32 @@ def test_deep_texts_are_judged_by_several_threads_at_once() -> None:
         assert sys.getrecursionlimit() == raised
     finally:
         sys.setrecursionlimit(before)
+
+
+TIMED = (
+    "version: 1\ntimezone: Europe/Berlin\nrules: [{name: reads, match: {effects: [read]}, then: allow}, "
+    "{name: evening, match: {if: now.hours > 17}, then: deny}]"
+)
+
+
+async def test_a_verdict_that_hangs_on_the_time_is_as_of_now(judge: Judging, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-1, INV-5: it is asked again at every step, and so when an approval is there."""
+    now = datetime(2026, 11, 28, 16, 59, 59, 999999, tzinfo=UTC)
+    monkeypatch.setattr(clock, "now", lambda: now)
+    judge._policies.put(PolicyInForce(load(TIMED, "test"), PolicyVersion(2)))
+    for text in ("select 1", LONG):
+        for moved, outcome in ((0, Outcome.allow), (1, Outcome.deny), (0, Outcome.allow)):
+            shown = now + timedelta(microseconds=moved)
+            monkeypatch.setattr(clock, "now", lambda shown=shown: shown)
+            assert (await judge.later(asked(text))).decision.outcome is outcome
+    assert (kept := judge.now(asked("select 1"))) is not None
+    assert kept.decision.outcome is Outcome.allow
+
+
+async def test_the_time_is_given_to_the_minute_and_only_where_it_is_asked_for(judge: Judging) -> None:
+    judge._policies.put(PolicyInForce(load(TIMED, "test"), PolicyVersion(2)))
+    first = judge._circumstances(judge._policies.current)
+    assert first.now is not None
+    assert (first.now.second, first.now.microsecond) == (0, 0)
+    judge._policies.put(PolicyInForce(load(POLICY, "test"), PolicyVersion(3)))
+    assert judge._circumstances(judge._policies.current).now is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -26,6 +26,7 @@ IN_FORCE = PolicyInForce(
 )
 WHO = Circumstances(ALICE, Connection("prod-db", "h", 5432, "d"), "psql")
 CATALOG = Catalog.builtin()
+NOON = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 
 
 class Asked:
@@ -76,6 +77,7 @@ def test_the_same_question_has_the_same_answer(asked: Asked) -> None:
         lambda asked: asked(catalog=replace(CATALOG, fingerprint="another")),
         lambda asked: asked(in_force=replace(IN_FORCE, version=PolicyVersion(2))),
         lambda asked: asked(who=replace(WHO, application="other")),
+        lambda asked: asked(who=replace(WHO, now=NOON)),
         lambda asked: asked(who=replace(WHO, connection=replace(WHO.connection, name="other"))),
         lambda asked: asked(who=replace(WHO, principal=replace(ALICE, groups=frozenset({"interns"})))),
         lambda asked: asked(who=replace(WHO, principal=replace(ALICE, expires=ALICE.expires + timedelta(hours=1)))),
@@ -173,6 +175,20 @@ def test_a_verdict_by_the_client_s_name_is_of_that_name(asked: Asked) -> None:
     assert asked.made == 3
 
 
+def test_a_verdict_by_the_time_is_of_that_minute(asked: Asked) -> None:
+    """INV-1: what was allowed a minute ago is not allowed now for that."""
+    rules = (
+        "version: 1\ntimezone: UTC\nrules: [{name: reads, match: {effects: [read]}, then: allow}, "
+        "{name: evening, match: {if: now.hours > 17}, then: deny}]"
+    )
+    by_time = PolicyInForce(load(rules, "t"), PolicyVersion(1))
+    for text in ("select 1", "select a from t where b = 1", "select a from t where b = 2"):
+        for hour, minute, outcome in ((17, 59, "allow"), (17, 59, "allow"), (18, 0, "deny"), (17, 59, "allow")):
+            who = replace(WHO, now=NOON.replace(hour=hour, minute=minute))
+            assert asked(text, catalog=TABLES, in_force=by_time, who=who).decision.outcome == outcome
+    assert asked.made == 5, "of two that are alike, what is allowed is told again"
+
+
 # Texts that differ in numbers
 
 TABLES = Catalog(
@@ -198,6 +214,7 @@ def test_a_number_that_no_fact_depends_on_is_not_judged_again(asked: Asked) -> N
         lambda asked: asked(LIKE.format(3, 4), catalog=replace(TABLES, fingerprint="another")),
         lambda asked: asked(LIKE.format(3, 4), catalog=TABLES, in_force=replace(IN_FORCE, version=PolicyVersion(2))),
         lambda asked: asked(LIKE.format(3, 4), catalog=TABLES, who=replace(WHO, application="other")),
+        lambda asked: asked(LIKE.format(3, 4), catalog=TABLES, who=replace(WHO, now=NOON)),
         lambda asked: asked(LIKE.format(3, "3000000000"), catalog=TABLES),
         lambda asked: asked(LIKE.format(3, "4.0"), catalog=TABLES),
         lambda asked: asked(LIKE.format(3, -4), catalog=TABLES),

@@ -40,10 +40,15 @@ KEY = b"k" * 32
 
 
 def verdict(
-    sql: str, catalog: Catalog = CATALOG, policy: str = POLICY, named: Named = NOTHING_NAMED, **state: object
+    sql: str,
+    catalog: Catalog = CATALOG,
+    policy: str = POLICY,
+    named: Named = NOTHING_NAMED,
+    now: datetime | None = None,
+    **state: object,
 ) -> Verdict:
     in_force = PolicyInForce(load(policy, "test"), PolicyVersion(1))
-    circumstances = Circumstances(ALICE, Connection("db", "h", 5432, "d"))
+    circumstances = Circumstances(ALICE, Connection("db", "h", 5432, "d"), now=now)
     return judge(sql, replace(STATE, **state), catalog, in_force, circumstances, KEY, named)
 
 
@@ -110,6 +115,19 @@ def test_an_approval_is_void_when_rules_or_quorum_differ() -> None:
     before = verdict("delete from things where id = 1")
     other = POLICY.replace("{from: [dba]}}}", "{from: [dba], approvals: 2}}}")
     assert not before.same_as(verdict("delete from things where id = 1", policy=other))
+
+
+def test_an_approval_is_void_when_the_time_brings_other_rules() -> None:
+    """INV-5: it was given by day, and the statement would run by night."""
+    policy = "timezone: UTC\n" + POLICY.replace("rules:", "rules:\n  - {name: night, match: {if: NIGHT}, then: REST}")
+    noon, evening = datetime(2026, 11, 28, 12, tzinfo=UTC), datetime(2026, 11, 28, 22, tzinfo=UTC)
+    for then in ("deny", "{review: {from: [security]}}"):
+        timed = policy.replace("NIGHT", "now.hours > 19").replace("REST", then)
+        before = verdict("delete from things where id = 1", policy=timed, now=noon)
+        assert before.decision.outcome is Outcome.review
+        assert before.same_as(verdict("delete from things where id = 1", policy=timed, now=noon.replace(hour=13)))
+        assert not before.same_as(verdict("delete from things where id = 1", policy=timed, now=evening))
+        assert not before.same_as(verdict("delete from things where id = 1", policy=timed)), "no time, no answer"
 
 
 def test_code_that_may_run_binds_an_approval_to_the_whole_catalog() -> None:
