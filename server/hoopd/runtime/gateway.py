@@ -266,7 +266,7 @@ class Gateway:
             machine=SessionMachine(state, services.mask_context),
             record=record,
             holds=Holds(services.broker, asker),
-            policy_version=lambda: services.policies.current.version,
+            policy_now=services.policies.now,
             judge_now=judging.now,
             judge_later=judging.later,
             catalog_changed=catalog.changed,

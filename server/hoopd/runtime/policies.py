@@ -7,7 +7,9 @@ import logging
 from collections.abc import Callable
 
 from hoopd.domain.errors import HoopError, Unavailable
+from hoopd.domain.ids import PolicyVersion
 from hoopd.policy.model import Policy
+from hoopd.runtime import clock
 from hoopd.session.judgement import PolicyInForce
 from hoopd.store.listener import Listener
 from hoopd.store.policies import CHANNEL, PolicyRepository
@@ -33,6 +35,11 @@ class Policies:
         if self._current is None:
             raise Unavailable("no policy is loaded: nothing can be judged")
         return self._current
+
+    def now(self) -> tuple[PolicyVersion, int]:
+        """The version in force and, where it hangs on the time, the minute; else 0. Raises as ``current``."""
+        current = self.current
+        return current.version, int(clock.now().timestamp() // 60) if current.policy.timed else 0
 
 
 class PolicyFollower:

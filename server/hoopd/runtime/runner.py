@@ -59,7 +59,8 @@ class Parts:
     machine: SessionMachine
     record: SessionRecord
     holds: Holds
-    policy_version: Callable[[], PolicyVersion]
+    policy_now: Callable[[], tuple[PolicyVersion, int]]
+    """The version of the policy in force, and the minute where it hangs on the time, else 0."""
     judge_now: JudgeNow
     judge_later: JudgeLater
     catalog_changed: Callable[[], None]
@@ -246,7 +247,7 @@ class SessionRunner:
         """Let the machine take something, and carry out what follows from it: one at a time, in the order of asking."""
         async with self._turn:
             self._turn_began = self._active = clock.monotonic()
-            self._parts.machine.note_policy(self._parts.policy_version())
+            self._parts.machine.note_policy(*self._parts.policy_now())
             await self._carry_out(receive(what))
             await self._flush()
             if self._parts.machine.inbox_bytes <= self._parts.bounds.held:
@@ -320,7 +321,7 @@ class SessionRunner:
         if clock.monotonic() - self._turn_began > TURN_SECONDS:
             await asyncio.sleep(0)
             self._turn_began = clock.monotonic()
-            self._parts.machine.note_policy(self._parts.policy_version())
+            self._parts.machine.note_policy(*self._parts.policy_now())
 
     def _ask(self, command: commands.Command) -> None:
         """Commands whose answer, if any, comes later."""

@@ -67,6 +67,8 @@ class Work:
     cancelled: bool = False
     types: tuple[int, ...] = ()
     """Of ``parse``, or of what is bound or looked at: oids of users' types that the client gave its parameters."""
+    minute: int = 0
+    """When the verdict was asked for, as ``Core.minute``."""
 
 
 @dataclass(slots=True)
@@ -106,6 +108,8 @@ class Core:
     notice_level_local: bool = False
     """The end of this transaction may change it back."""
     policy_version: PolicyVersion | None = None
+    minute: int = 0
+    """Of the time, where the policy in force hangs on it; else 0. As fine as anything in a policy is."""
     tickets: int = 0
     numbers: int = 0
     out: list[Command] = field(default_factory=list)
@@ -131,6 +135,11 @@ class Core:
         """Ask for the verdict on the client's message."""
         self.work = work
         self.go(Move.judge)
+        self.put_question(work)
+
+    def put_question(self, work: Work) -> None:
+        """Ask for the verdict on ``work`` as of now."""
+        work.minute = self.minute
         self.emit(Judge(work.ticket, work.text, self.state, self.named, work.types))
 
     def ticket(self) -> int:

@@ -254,7 +254,12 @@ def send_bind(core: Core, work: Work) -> None:
         if Effect.opaque in facts.effects or (facts.runs_at_parse and Effect.write in facts.effects):
             effects.note_effects(core, [running.judged.facts])  # code may run while the server plans the statement
     portal = Portal(
-        work.bind.portal, prepared, running, serial=core.next_serial(), formats=tuple(work.bind.result_formats)
+        work.bind.portal,
+        prepared,
+        running,
+        serial=core.next_serial(),
+        formats=tuple(work.bind.result_formats),
+        minute=work.minute,
     )
     if running is not None:
         portal.judged, portal.looked_up = running.judged, names.looked_up(core, running.judged.facts)
@@ -315,7 +320,7 @@ def execute(core: Core, frame: Frame) -> None:
         refuse_extended(core, error("26000", text, hint="bind the statement again"))
         return
     decided = portal.running.judged.decision.policy_version if portal.running is not None else None
-    if decided is not None and core.policy_version not in (None, decided):
+    if decided is not None and (core.policy_version not in (None, decided) or core.minute != portal.minute):
         assert portal.prepared is not None
         core.ask(Work(frame, portal.prepared.sql, core.ticket(), execute=portal, types=portal.prepared.types))
         return
@@ -323,7 +328,8 @@ def execute(core: Core, frame: Frame) -> None:
 
 
 def judged_execute(core: Core, work: Work) -> None:
-    """Another policy is in force than when the portal was bound: it goes on only if that one says no less.
+    """Another policy is in force than when the portal was bound, or it may say something else at this time: it goes on
+    only if nothing stricter is said now.
 
     DESIGN.md section 4: at Execute the policy is checked again. Rows are masked by the plan of the Bind, so that a plan
     that is another now needs another Bind.
@@ -335,15 +341,17 @@ def judged_execute(core: Core, work: Work) -> None:
     before = portal.running.judged
     now = verdict.statements[0] if verdict.statements else None
     stricter = verdict.decision.outcome.strictness > before.decision.outcome.strictness
-    if now is None or stricter or now.plan != before.plan:
+    others = now is not None and now.decision.review is not None and now.decision.review != before.decision.review
+    if now is None or stricter or others or now.plan != before.plan:
         core.decided(work, only_denied=True)
         text = verdict.decision.message if verdict.decision.outcome is Outcome.deny else None
-        changed = "the policy has changed since this portal was bound: bind the statement again"
+        changed = "the policy says something else than when this portal was bound: bind the statement again"
         refuse_work(core, error("42501", text or changed), StatementOutcome.denied)
         return
     bounds = least([before.decision.limits, now.decision.limits])
     decision = replace(before.decision, policy_version=now.decision.policy_version, limits=bounds)
     portal.running.judge(replace(before, decision=decision))
+    portal.minute = work.minute
     core.work = None
     core.go(Move.pass_on)
     _send_execute(core, work.frame, portal)

@@ -10,7 +10,7 @@ from hoopd.domain.events import RequestRaised, RequestSettled, StatementFinished
 from hoopd.domain.request import RequestState, Word
 from hoopd.pgwire import backend, frontend
 from hoopd.pgwire.errors import ErrorFields
-from hoopd.session.commands import Consume, Finish, Judge, Raise, Tell, Withdraw
+from hoopd.session.commands import Consume, Finish, Raise, Tell, Withdraw
 from hoopd.session.core import Core, Work
 from hoopd.session.events import Consumed, Judged, Raised, Reminded, Settled
 from hoopd.session.parameters import digest_of
@@ -69,7 +69,7 @@ def settled(core: Core, event: Settled) -> None:
         core.go(Move.approve)
         core.record(_settled(work, event.outcome, event.words, ""))
         work.ticket = core.ticket()
-        core.emit(Judge(work.ticket, work.text, core.state, core.named, work.types))
+        core.put_question(work)
         return
     core.record(_settled(work, event.outcome, event.words, event.message))
     fields = _refusal_of(work, event)

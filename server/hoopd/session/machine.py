@@ -70,9 +70,9 @@ class SessionMachine:
             return True
         return core.phase is Phase.ready and not any(isinstance(one, ExpectExecute) for one in core.expected)
 
-    def note_policy(self, version: PolicyVersion) -> None:
-        """The policy that is in force from the next event on."""
-        self._core.policy_version = version
+    def note_policy(self, version: PolicyVersion, minute: int = 0) -> None:
+        """The policy that is in force from the next event on; ``minute``: of the time, where it hangs on that."""
+        self._core.policy_version, self._core.minute = version, minute
 
     def open(self) -> list[Command]:
         """The commands that read the session's settings before its client is told that it is ready."""

@@ -131,6 +131,8 @@ class Portal:
     declared: bool = False
     holds: bool = False
     outlived: bool = False
+    minute: int = 0
+    """When it was judged last, as ``Core.minute``."""
 
     @property
     def text_size(self) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime
 
 import pytest
 
 from hoopd.domain.errors import Unavailable
 from hoopd.domain.ids import PolicyVersion
 from hoopd.policy.loading import load
+from hoopd.runtime import clock
 from hoopd.runtime.policies import Policies, PolicyFollower
 from hoopd.session.judgement import PolicyInForce
 from hoopd.store.listener import Listener
@@ -30,6 +32,18 @@ def test_the_newest_counts() -> None:
     for number in (1, 2):
         policies.put(PolicyInForce(load(POLICY, "test"), PolicyVersion(number)))
         assert policies.current.version == number
+
+
+def test_the_minute_is_told_where_the_policy_hangs_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-1: what was bound in an earlier one is judged again when it is executed."""
+    monkeypatch.setattr(clock, "now", lambda: datetime(1970, 1, 1, 1, 2, 59, tzinfo=UTC))
+    night = "{name: night, match: {if: now.hours < 7}, then: deny}"
+    timed = f"version: 1\ntimezone: UTC\nrules: [{night}]"
+    policies = Policies()
+    policies.put(PolicyInForce(load(POLICY, "test"), PolicyVersion(1)))
+    assert policies.now() == (1, 0)
+    policies.put(PolicyInForce(load(timed, "test"), PolicyVersion(2)))
+    assert policies.now() == (2, 62)
 
 
 async def test_a_version_that_another_gateway_puts_is_followed_and_a_broken_one_is_not(

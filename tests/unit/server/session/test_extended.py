@@ -251,6 +251,37 @@ def test_a_policy_that_came_since_the_bind_is_asked_at_execute() -> None:
         assert play.said() == ["server E"]
 
 
+def test_a_policy_that_hangs_on_the_time_is_asked_again_in_another_minute() -> None:
+    """DESIGN section 4: a portal that was bound by day is not executed by night for that."""
+    with Play() as play:
+        play.machine.note_policy(PolicyVersion(1), 100)
+        _prepared(play)
+        play.client(bind("p", "s1", "a")).judged(SELECT).server(BIND_COMPLETE).skip()
+        play.client(execute("p"))
+        assert play.said() == ["server E"]
+        play.machine.note_policy(PolicyVersion(1), 101)
+        play.client(execute("p"))
+        assert play.said() == ["judge select $1"]
+        play.judged(SELECT)
+        assert play.said() == ["server E"]
+        play.client(execute("p"))
+        assert play.said() == ["server E"]
+
+
+def test_a_review_of_others_since_the_bind_needs_another_bind() -> None:
+    """INV-5: it was approved by those who were asked then."""
+    with Play() as play:
+        play.machine.note_policy(PolicyVersion(1), 100)
+        _prepared(play)
+        play.client(bind("p", "s1", "a")).judged(SELECT).server(BIND_COMPLETE).skip()
+        play.machine.note_policy(PolicyVersion(1), 101)
+        play.client(execute("p"), SYNC).skip()
+        play.judged(verdict(facts("select $1"), outcome=Outcome.review))
+        assert "server E" not in play.said()
+        play.server(failure("42601", "syntax error"), ready())
+        assert [line for line in play.said() if "bind the statement again" in line]
+
+
 def test_a_policy_that_denies_since_the_bind_stops_the_portal() -> None:
     """INV-1"""
     with Play() as play:
