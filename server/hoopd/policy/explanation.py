@@ -13,9 +13,12 @@ from hoopd.domain.decision import Decision, Outcome
 from hoopd.policy.matching import (
     Circumstances,
     Need,
+    column_reads,
     fits_circumstances,
+    fits_condition,
     fits_statement,
     is_built_in,
+    local,
     needs,
     possibly_fits,
     surely_fits,
@@ -49,17 +52,20 @@ class NeedTold:
 
 def rules_told(policy: Policy, facts: Facts, circumstances: Circumstances, decision: Decision) -> tuple[RuleTold, ...]:
     """Every rule of the policy, in the order of the file."""
-    wanted = needs(facts)
-    return tuple(_told(rule, facts, wanted, circumstances, decision) for rule in policy.rules)
+    wanted, around = needs(facts), local(circumstances, policy.timezone)
+    return tuple(_told(rule, facts, wanted, around, decision) for rule in policy.rules)
 
 
 def needs_told(policy: Policy, facts: Facts, circumstances: Circumstances) -> tuple[NeedTold, ...]:
     """Everything that the statement does, and what of the policy covers it."""
-    applying = [r for r in policy.rules if not r.connects and fits_circumstances(r.match, circumstances)]
+    around = local(circumstances, policy.timezone)
+    applying = [r for r in policy.rules if not r.connects and fits_circumstances(r.match, around)]
     covering = [
         rule
         for rule in applying
-        if rule.outcome is not Outcome.deny and fits_statement(rule.match, facts, surely=rule.outcome is Outcome.allow)
+        if rule.outcome is not Outcome.deny
+        and fits_statement(rule.match, facts, surely=rule.outcome is Outcome.allow, circumstances=around)
+        and fits_condition(rule.match, around, facts, surely=True)
     ]
     return tuple(
         NeedTold(
@@ -83,7 +89,7 @@ def _told(
     if missing:
         return RuleTold(rule.name, says, False, decides, "; ".join(missing))
     fit = surely_fits if surely else possibly_fits
-    found = [need for need in wanted if fit(match, need)]
+    found = [need for need in _asked(match, wanted, facts, surely=surely) if fit(match, need)]
     if not found:
         return RuleTold(rule.name, says, False, decides, "nothing that it does fits all of the selectors at once")
     if surely and len(found) < len(wanted):
@@ -101,13 +107,18 @@ def _not_fitting(
         alone = match.model_copy(update={other: None for other in given if other != name})
         if (
             fits_circumstances(alone, circumstances)
-            and fits_statement(alone, facts, surely=surely)
-            and any(fit(alone, need) for need in wanted)
+            and fits_statement(alone, facts, surely=surely, circumstances=circumstances)
+            and any(fit(alone, need) for need in _asked(alone, wanted, facts, surely=surely))
         ):
             continue
         described = _IS.get(name)
         word = type(match).model_fields[name].alias or name
         yield f"`{word}` does not fit" + (f": {described(facts, circumstances)}" if described else "")
+
+
+def _asked(match: Match, wanted: tuple[Need, ...], facts: Facts, *, surely: bool) -> tuple[Need, ...]:
+    """What a rule is asked about: those with ``columns`` of every column that is read, too (``evaluation``)."""
+    return wanted if surely or match.columns is None else tuple(dict.fromkeys((*wanted, *column_reads(facts))))
 
 
 def _listed(found: list[Need]) -> str:
@@ -120,12 +131,19 @@ def _principal(facts: Facts, circumstances: Circumstances) -> str:
     return f"{who.name} is in {', '.join(sorted(who.groups)) or 'no group'}"
 
 
+def _condition(facts: Facts, circumstances: Circumstances) -> str:
+    return "it is false, or has no answer" + (f" at {circumstances.now:%H:%M}" if circumstances.now is not None else "")
+
+
 _IS: dict[str, Callable[[Facts, Circumstances], str]] = {
     "connections": lambda facts, circumstances: f"this is {circumstances.connection.name}",
     "principals": _principal,
     "effects": lambda facts, circumstances: f"the statement's are {', '.join(sorted(facts.effects)) or 'none'}",
     "kinds": lambda facts, circumstances: f"the statement is {', '.join(facts.kinds or (facts.kind,))}",
     "objects": lambda facts, circumstances: ", ".join(str(a) for a in facts.accesses[:3]) or "it names no object",
+    "client": lambda facts, circumstances: f"the client's name is {circumstances.application or 'not given'}",
+    "application": lambda facts, circumstances: f"it is {circumstances.application or 'not given'}",
+    "condition": _condition,
     "predicate": lambda facts, circumstances: f"it is {facts.predicate or 'of no UPDATE or DELETE'}",
 }
 """What the statement has in place of what a selector wants."""

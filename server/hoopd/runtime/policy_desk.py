@@ -28,6 +28,7 @@ from hoopd.policy.model import Policy
 from hoopd.policy.nodes import read
 from hoopd.policy.problems import PolicyError, Problem, at
 from hoopd.recording.ports import SessionRow, StatementRow
+from hoopd.runtime import clock
 from hoopd.runtime.policies import Policies
 from hoopd.session.judgement import JudgedStatement, PolicyInForce, Verdict, judge
 from hoopd.sql.catalog import Catalog
@@ -172,7 +173,7 @@ class PolicyDesk:
         """
         in_force = question.policy or self._policies.current
         place = self._place(question.connection)
-        circumstances = Circumstances(question.principal, place.connection, question.application)
+        circumstances = Circumstances(question.principal, place.connection, question.application, clock.now())
         verdict = await self._verdict(question, in_force, place, circumstances)
         policy = in_force.policy
         return Explanation(
@@ -242,13 +243,13 @@ class PolicyDesk:
     async def _decision(self, question: Question) -> Decision:
         place = self._place(question.connection)
         in_force = question.policy or self._policies.current
-        circumstances = Circumstances(question.principal, place.connection, question.application)
+        circumstances = Circumstances(question.principal, place.connection, question.application, clock.now())
         return (await self._verdict(question, in_force, place, circumstances)).decision
 
     async def _case(self, case: Case, cases: Cases, in_force: PolicyInForce) -> CaseResult:
         name = case.connection or cases.connection or ""
         place = self._place(name)
-        circumstances = Circumstances(case.asker.principal, place.connection, case.asker.application)
+        circumstances = Circumstances(case.asker.principal, place.connection, case.asker.application, clock.now())
         masked: tuple[str, ...] = ()
         if case.sql is None:
             decision = connect_decision(in_force.policy, in_force.version, circumstances)

@@ -55,3 +55,11 @@ def test_two_masks_on_one_pattern() -> None:
     assert advised("  - {name: r, then: allow}\n", masks) == [
         "`a.b.c` has a mask already, number 1: the strongest of the two holds"
     ]
+
+
+def test_a_denial_of_columns_is_no_denial_of_what_reads_none() -> None:
+    """`count(*)` is allowed by the one and not denied by the other."""
+    match = "{columns: [public.a.b]}"
+    assert (
+        advised(f"  - {{name: no, match: {match}, then: deny}}\n  - {{name: yes, match: {match}, then: allow}}\n") == []
+    )

@@ -34,7 +34,7 @@ def told(shop_catalog: Catalog) -> Tell:
 
 def _told(catalog: Catalog, sql: str, group: str, policy: Policy) -> dict[str, RuleTold]:
     who = Principal("i", "s", "a@example.com", frozenset({group}), frozenset(), datetime.max.replace(tzinfo=UTC))
-    circumstances = Circumstances(who, SHOP, "")
+    circumstances = Circumstances(who, SHOP, "", datetime(2026, 11, 28, 12, 30, tzinfo=UTC))
     (facts,) = analyse(sql, STATE, catalog)
     (decision,) = evaluate(policy, PolicyVersion(1), [facts], circumstances)
     rules = rules_told(policy, facts, circumstances, decision)
@@ -86,3 +86,30 @@ def test_selectors_that_fit_one_by_one_but_nothing_at_once(told: Tell) -> None:
 @pytest.mark.parametrize("group", ["engineering", "interns", "dba"])
 def test_what_is_told_is_what_is_done(told: Tell, sql: str, group: str) -> None:
     told(sql, group)
+
+
+SELECTORS = """
+version: 1
+timezone: Europe/Berlin
+reviewers: {from: [dba]}
+rules:
+  - {name: everything, then: allow}
+  - {name: evening, match: {if: now.hours > 17}, then: deny}
+  - {name: no answer, match: {if: connection.labels.nope == 'x'}, then: review}
+  - {name: not surely, match: {if: connection.labels.nope == 'x'}, then: allow}
+  - {name: email, match: {columns: [public.customers.email]}, then: review}
+  - {name: cursor, match: {application: [cursor]}, then: review}
+  - {name: sleeping, match: {functions: [pg_catalog.pg_sleep]}, then: review}
+"""
+
+
+def test_columns_functions_clients_and_conditions_are_told(told: Tell) -> None:
+    rules = told("select email from customers", policy=load(SELECTORS, "p"))
+    assert rules["evening"].why == "`if` does not fit: it is false, or has no answer at 13:30"
+    assert rules["no answer"].fits
+    assert rules["no answer"].decides
+    assert rules["not surely"].why == "`if` does not fit: it is false, or has no answer at 13:30"
+    assert rules["email"].why == "it fits read public.customers"
+    assert rules["cursor"].why == "`application` does not fit: it is not given"
+    assert rules["sleeping"].why == "`functions` does not fit"
+    assert not told("select id from customers", policy=load(SELECTORS, "p"))["email"].fits
