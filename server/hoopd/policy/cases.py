@@ -44,7 +44,7 @@ class Case(Strict):
     """One statement, or with ``connect: true`` the opening of a session, and what is expected.
 
     ``rules``: exactly those that decide. ``approvals``: how many approvals release it. ``masked``: exactly the columns
-    that come out masked. What is left out is not looked at.
+    that come out masked. What is left out is not looked at. ``at``: now, where it is not said.
     """
 
     name: Name
@@ -53,6 +53,7 @@ class Case(Strict):
     sql: Sql | None = None
     connect: Literal[True] | None = None
     search_path: Annotated[str, Field(max_length=1_000)] | None = None
+    at: Annotated[datetime | None, Field(description="When; without an offset in the policy's zone.")] = None
     expect: Outcome
     rules: Some[Name] | None = None
     approvals: Annotated[int | None, Field(ge=1, le=100)] = None

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from hoopd.domain.connection import Connection
 from hoopd.domain.decision import Decision, Outcome
@@ -81,6 +82,8 @@ class Question:
     application: str = ""
     search_path: str | None = None
     policy: PolicyInForce | None = None
+    at: datetime | None = None
+    """When it would be asked: now, where that is not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,9 @@ class PolicyDesk:
         """
         in_force = question.policy or self._policies.current
         place = self._place(question.connection)
-        circumstances = Circumstances(question.principal, place.connection, question.application, clock.now())
+        circumstances = Circumstances(
+            question.principal, place.connection, question.application, question.at or clock.now()
+        )
         verdict = await self._verdict(question, in_force, place, circumstances)
         policy = in_force.policy
         return Explanation(
@@ -202,7 +207,7 @@ class PolicyDesk:
     ) -> AsyncIterator[Change]:
         """The statements that ``policy`` decides on otherwise than was decided, as they are found; ``told`` counts.
 
-        Each is judged as its person would ask it today: with the groups of then, under the catalog of now.
+        Each is judged as it was asked, with the groups and the time of then, but under the catalog of now.
         """
         sessions: dict[str, Asked | None] = {}
         async for row in rows:
@@ -227,7 +232,7 @@ class PolicyDesk:
         of = session.session
         principal = Principal(of.issuer, of.subject, of.email, session.groups, frozenset(), _NEVER)
         path = session.search_path or None
-        question = Question(row.sql, principal, row.connection, of.application, path, policy)
+        question = Question(row.sql, principal, row.connection, of.application, path, policy, row.at)
         try:
             found = await self._decision(question)
         except HoopError:
@@ -243,13 +248,16 @@ class PolicyDesk:
     async def _decision(self, question: Question) -> Decision:
         place = self._place(question.connection)
         in_force = question.policy or self._policies.current
-        circumstances = Circumstances(question.principal, place.connection, question.application, clock.now())
+        circumstances = Circumstances(
+            question.principal, place.connection, question.application, question.at or clock.now()
+        )
         return (await self._verdict(question, in_force, place, circumstances)).decision
 
     async def _case(self, case: Case, cases: Cases, in_force: PolicyInForce) -> CaseResult:
         name = case.connection or cases.connection or ""
         place = self._place(name)
-        circumstances = Circumstances(case.asker.principal, place.connection, case.asker.application, clock.now())
+        at = _in_zone(case.at, in_force.policy)
+        circumstances = Circumstances(case.asker.principal, place.connection, case.asker.application, at)
         masked: tuple[str, ...] = ()
         if case.sql is None:
             decision = connect_decision(in_force.policy, in_force.version, circumstances)
@@ -282,6 +290,12 @@ def advised(policy: Policy, text: str, source: str) -> tuple[Problem, ...]:
     """Advice on a policy that loads, each with its place in the file."""
     root = read(text)
     return tuple(at(path, root, source, sentence) for path, sentence in advice(policy))
+
+
+def _in_zone(at: datetime | None, policy: Policy) -> datetime:
+    if at is None:
+        return clock.now()
+    return at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(policy.timezone or "UTC"))
 
 
 def _masks(judged: JudgedStatement) -> tuple[tuple[str, str], ...]:
