@@ -73,14 +73,16 @@ def _shape(*keys: str) -> Discriminator:
 class People(Strict):
     """A person is one of them when any of the two lists names them. ``users`` are e-mails or subjects."""
 
-    users: Some[Name] | None = None
-    groups: Some[Name] | None = None
+    users: Annotated[Some[Name] | None, Field(description="E-mails, in any case, or subjects.")] = None
+    groups: Annotated[Some[Name] | None, Field(description="Groups, as the identity provider names them.")] = None
 
 
 class Labels(Strict):
     """Connections that have every one of these labels."""
 
-    labels: Annotated[dict[Name, Name], Field(min_length=1, max_length=MAX_ENTRIES)]
+    labels: Annotated[
+        dict[Name, Name], Field(min_length=1, max_length=MAX_ENTRIES, description="All of them have to be there.")
+    ]
 
 
 def _list_of_connections(value: Any) -> str:
@@ -104,17 +106,25 @@ Predicates = Annotated[
 class Match(Strict):
     """The selectors of a rule, ANDed; entries inside one selector are alternatives. One left out fits everything."""
 
-    connections: Connections | None = None
-    effects: Some[Effect] | None = None
-    kinds: Some[Kind] | None = None
-    objects: Some[ObjectPattern] | None = None
-    columns: Some[ColumnPattern] | None = None
-    functions: Some[FunctionPattern] | None = None
-    predicate: Predicates | None = None
-    principals: People | None = None
-    client: Client | None = None
-    application: Some[Application] | None = None
-    condition: Annotated[If | None, Field(alias="if")] = None
+    connections: Annotated[Connections | None, Field(description="Names of connections, or labels of theirs.")] = None
+    effects: Annotated[Some[Effect] | None, Field(description="What is done.")] = None
+    kinds: Annotated[Some[Kind] | None, Field(description="Kinds of statements; `*` stands for any characters.")] = None
+    objects: Annotated[Some[ObjectPattern] | None, Field(description="Patterns of `schema.name`.")] = None
+    columns: Annotated[
+        Some[ColumnPattern] | None, Field(description="Patterns of `schema.table.column`, read or written.")
+    ] = None
+    functions: Annotated[
+        Some[FunctionPattern] | None, Field(description="Patterns of `schema.name` of functions that run.")
+    ] = None
+    predicate: Annotated[
+        Predicates | None, Field(description="The WHERE of an UPDATE or DELETE; `constant` is true of every row.")
+    ] = None
+    principals: Annotated[People | None, Field(description="Who asks.")] = None
+    client: Annotated[
+        Client | None, Field(description="What is behind the client, by the name that it gives itself.")
+    ] = None
+    application: Annotated[Some[Application] | None, Field(description="Patterns of `application_name`.")] = None
+    condition: Annotated[If | None, Field(alias="if", description="A condition in CEL.")] = None
 
     @property
     def declared(self) -> bool:
@@ -126,31 +136,36 @@ class Match(Strict):
 class Seat(Strict):
     """So many distinct people out of any of the groups."""
 
-    groups: Annotated[Some[Name], Field(alias="from")]
-    approvals: Annotated[int, Field(ge=1, le=10)] = 1
+    groups: Annotated[Some[Name], Field(alias="from", description="Any of these groups.")]
+    approvals: Annotated[int, Field(ge=1, le=10, description="So many distinct people.")] = 1
 
 
 class Review(Strict):
     """Who releases a held statement, and how long it may wait. Either ``from`` or ``all``."""
 
-    groups: Annotated[Some[Name] | None, Field(alias="from")] = None
-    approvals: Annotated[int | None, Field(ge=1, le=10)] = None
-    all: Annotated[tuple[Seat, ...], Field(min_length=1, max_length=10)] | None = None
-    hold: Duration = DEFAULT_HOLD
-    expires: Duration = DEFAULT_EXPIRES
-    reason: Literal["required", "optional"] = "optional"
+    groups: Annotated[Some[Name] | None, Field(alias="from", description="Any of these groups.")] = None
+    approvals: Annotated[int | None, Field(ge=1, le=10, description="So many distinct people; 1 unless said.")] = None
+    all: Annotated[
+        Annotated[tuple[Seat, ...], Field(min_length=1, max_length=10)] | None,
+        Field(description="Several, each of which has to be met, in place of `from`."),
+    ] = None
+    hold: Annotated[Duration, Field(description="How long the statement waits on the wire.")] = DEFAULT_HOLD
+    expires: Annotated[Duration, Field(description="How long the request stays open.")] = DEFAULT_EXPIRES
+    reason: Annotated[Literal["required", "optional"], Field(description="Whether whoever asks has to say why.")] = (
+        "optional"
+    )
 
 
 class DenyWith(Strict):
     """A denial, and what the person who asked is told."""
 
-    deny: Text
+    deny: Annotated[Text, Field(description="What is told.")]
 
 
 class ReviewBy(Strict):
     """A review on terms of its own."""
 
-    review: Review
+    review: Annotated[Review, Field(description="The terms.")]
 
 
 Word = Annotated[Literal["allow", "deny", "review"], Tag("word")]
@@ -162,7 +177,7 @@ Verdict = Annotated[
 class Connect(Strict):
     """The rule speaks of opening a session, not of statements."""
 
-    connect: Verdict
+    connect: Annotated[Verdict, Field(description="What becomes of it.")]
 
 
 Then = Annotated[
@@ -187,9 +202,9 @@ class Bounds(Strict):
 class Rule(Strict):
     """When the selectors fit, what follows."""
 
-    name: Name
-    match: Match = Match()
-    then: Then
+    name: Annotated[Name, Field(description="What decisions, requests and the record call it.")]
+    match: Annotated[Match, Field(description="What it fits; everything unless said.")] = Match()
+    then: Annotated[Then, Field(description="`allow`, `review`, `deny`, or one of them with more to say.")]
     limits: Annotated[Bounds | None, Field(description="Of each statement that the rule fits.")] = None
 
     @property
@@ -227,15 +242,21 @@ class Rule(Strict):
 
 
 class KeepLast(Strict):
-    last: Annotated[int, Field(ge=1, le=64)]
+    """The end of a value stays."""
+
+    last: Annotated[int, Field(ge=1, le=64, description="So many characters.")]
 
 
 class KeepFirst(Strict):
-    first: Annotated[int, Field(ge=1, le=64)]
+    """The beginning of a value stays."""
+
+    first: Annotated[int, Field(ge=1, le=64, description="So many characters.")]
 
 
 class Replace(Strict):
-    replace: Text
+    """A text in place of every value."""
+
+    replace: Annotated[Text, Field(description="The text.")]
 
 
 With = Annotated[
@@ -251,11 +272,11 @@ With = Annotated[
 class Mask(Strict):
     """How the values of columns are replaced, for everybody but ``except``."""
 
-    name: Name | None = None
-    columns: Some[ColumnPattern]
-    how: Annotated[With, Field(alias="with")]
-    excepted: Annotated[People | None, Field(alias="except")] = None
-    connections: Connections | None = None
+    name: Annotated[Name | None, Field(description="What decisions call it; its first column unless said.")] = None
+    columns: Annotated[Some[ColumnPattern], Field(description="Patterns of `schema.table.column`.")]
+    how: Annotated[With, Field(alias="with", description="What becomes of a value.")]
+    excepted: Annotated[People | None, Field(alias="except", description="Who sees the values as they are.")] = None
+    connections: Annotated[Connections | None, Field(description="Where it holds; everywhere unless said.")] = None
     predicates: Annotated[Outcome, Field(description="What a masked column in WHERE, JOIN, ORDER BY … leads to.")] = (
         Outcome.review
     )
@@ -283,15 +304,17 @@ class Mask(Strict):
 class Policy(Strict):
     """A whole policy file."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], Field(description="The version of this format.")]
     timezone: Annotated[Timezone | None, Field(description="Of `now` in conditions.")] = None
     default: Annotated[Outcome, Field(description="For what no rule covers.")] = Outcome.deny
     reviewers: Annotated[
         Review | None,
         Field(description="The terms of reviews that have none of their own: a bare `review`, `default`, masks."),
     ] = None
-    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = ()
-    masks: Annotated[tuple[Mask, ...], Field(max_length=MAX_RULES)] = ()
+    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES, description="Their order never matters.")] = ()
+    masks: Annotated[
+        tuple[Mask, ...], Field(max_length=MAX_RULES, description="Every one that fits a column holds.")
+    ] = ()
     limits: Annotated[Bounds | None, Field(description="Of each statement, whatever the rules say of it.")] = None
 
     @property

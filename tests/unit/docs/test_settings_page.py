@@ -20,14 +20,17 @@ def test_the_page_is_what_the_code_gives() -> None:
 
 
 def test_a_page_that_says_something_else_is_found(tmp_path: Path) -> None:
-    for name in ("docs/settings.md", "scripts/gen-docs", "scripts/lib/settings_reference.py"):
+    lib = ("scripts/lib/settings_reference.py", "scripts/lib/policy_reference.py")
+    for name in ("docs/settings.md", "docs/policy-reference.md", "scripts/gen-docs", *lib):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     (tmp_path / "scripts/gen-docs").chmod(0o755)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
-    (tmp_path / "docs/settings.md").write_text(PAGE.replace("`12h`", "`15m`"), encoding="utf-8")
-    done = subprocess.run([tmp_path / "scripts/gen-docs", "--check"], capture_output=True, text=True, check=False)
-    assert (done.returncode, "run scripts/gen-docs" in done.stderr) == (1, True)
+    for name, before, after in (("policy-reference.md", "`4m`", "`5m`"), ("settings.md", "`12h`", "`15m`")):
+        changed = tmp_path / "docs" / name
+        changed.write_text(changed.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+        done = subprocess.run([tmp_path / "scripts/gen-docs", "--check"], capture_output=True, text=True, check=False)
+        assert (done.returncode, f"docs/{name} is not what the code gives" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
