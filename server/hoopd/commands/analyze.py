@@ -38,7 +38,7 @@ def analyze(
     """Say what SQL would do, without running it.
 
     Reads it from standard input, and writes one JSON line for each statement."""
-    state, catalog = (_ALONE, Catalog.builtin()) if dsn is None else _read(dsn)
+    state, catalog = (_ALONE, Catalog.builtin()) if dsn is None else read_database(dsn)
     if search_path is not None:
         state = replace(state, search_path=search_path)
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
@@ -46,7 +46,7 @@ def analyze(
         output.emit(as_json(facts))
 
 
-def _read(dsn: str) -> tuple[SessionState, Catalog]:
+def read_database(dsn: str) -> tuple[SessionState, Catalog]:
     """The catalog and state of a session of that DSN. Raises Unavailable, or InvalidInput for a file that is none."""
     try:
         with psycopg.connect(_in_file(dsn[1:]) if dsn.startswith("@") else dsn) as connection:

@@ -15,6 +15,7 @@ from hoopd.commands.analyze import analyze
 from hoopd.commands.check import check
 from hoopd.commands.dev import dev
 from hoopd.commands.migrate import migrate
+from hoopd.commands.policy import app as policy
 from hoopd.commands.serve import serve
 from hoopd.domain.errors import HoopError, InvalidInput
 
@@ -33,6 +34,7 @@ app.command()(dev)
 app.command()(migrate)
 app.command()(check)
 app.command()(analyze)
+app.add_typer(policy, name="policy")
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 CODES = {FAILED: "failed", USAGE: "usage", INTERRUPTED: "interrupted"}

@@ -49,7 +49,7 @@ def test_text_that_does_not_parse_is_a_line_with_its_error() -> None:
 def test_a_database_resolves_names(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(b"create schema shop; create table shop.customers (id int, card text)")
-        connection.execute(b"create function public.f(int) returns int language sql as 'select 1'")
+        connection.execute(b"create function public.f(int) returns int language plpgsql as 'begin return 1; end'")
     found = lines(b"select * from shop.customers; select f(1)", "--dsn", database)
     assert [column["name"] for column in found[0]["output"]] == ["id", "card"]
     assert found[1]["functions"] == [{"schema": "public", "name": "f", "volatility": "volatile", "trusted": False}]
