@@ -129,7 +129,7 @@ async def serving(
             masks = ViewerMasks(policies, {name: each.connection for name, each in services.targets.items()})
             desk = PolicyDesk(policies, gateway.places(), Askers(searched).of)
             repository, statements = PolicyRepository(store, clock.now), StatementRepository(searched)
-            policy_desk = PolicyServicer(desk, repository, statements, gateway.connections)
+            policy_desk = PolicyServicer(desk, repository, statements, gateway.connections, verifier)
             server = RpcServer(
                 gateway, audit, services.broker, verifier, oidc, masks, policy_desk, shared_port=shared_port
             )

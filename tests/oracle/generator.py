@@ -52,6 +52,11 @@ CODE_TABLES = [
     "public.typed tablesample bernoulli (app.charge(1) * 100)", "public.check_parent where n = 1 and id > 0",
 ]  # fmt: skip
 CODE_VALUES = [
+    "lower(app.mood('fine'))", "lower(coalesce(app.mood('fine')))", "lower(app.tones('sad', 'fine'))", "now('fine')",
+    "1 || 'fine'", "1 || null", "1 -> 'fine'", "lower(app.gives_a_mood(1))", "app.gives_mood('fine')", "app.gives_row('fine')",
+    "app.takes_strict(lower('A'))", "'fine'::app.strict_mood::text", "(select name::app.strict_mood from plain limit 1)",
+    "(select array[name]::app.strict_mood[] from plain limit 1)", "(select row(name)::app.with_mood from plain limit 1)",
+    "(select ms::text[] from holds_strict)", "(select length(m) from holds_strict)", "(select upper(m::text) from holds_strict)",
     "app.charge(1)", "app.twice(1)", "app.inlined(1)", "app.with_default()", "app.total(1)", "app.lower('X')",
     "app.of_any(1)", "app.many(1, 2, 3)", "app.many(variadic array[1])", "app.reads_a_table(1)", "app.two_statements(1)", "app.inserts(1)",
     "app.deep_code(1)", "app.defaulted()", "app.defaulted(1)", "app.itself(0)", "app.polymorphic(1)", "app.sets(1)",

@@ -45,6 +45,28 @@ create function app.mood_is(app.mood, int) returns bool language plpgsql as
   $$ begin perform app.leave('operator'); return true; end $$;
 create operator app.= (leftarg = app.mood, rightarg = int, function = app.mood_is);
 create operator public.### (leftarg = int, rightarg = int, function = app.adds);
+create function app.lower(app.mood) returns text language plpgsql as
+  $$ begin perform app.leave('overload of a built-in name'); return 'mine'; end $$;
+create function app.now(app.mood) returns text language plpgsql as
+  $$ begin perform app.leave('another arity of a built-in name'); return 'mine'; end $$;
+create function app.joins(int, app.mood) returns text language plpgsql as
+  $$ begin perform app.leave('an operator that a literal chooses'); return 'mine'; end $$;
+create operator app.|| (leftarg = int, rightarg = app.mood, function = app.joins);
+create operator app.-> (leftarg = int, rightarg = app.mood, function = app.joins);
+create type app.tones as range (subtype = app.mood);
+create domain app.strict_mood as app.mood;
+create type app.with_mood as (m app.mood);
+create function app.text_mood(text) returns app.mood language plpgsql as
+  $$ begin perform app.leave('cast of text'); return 'fine'; end $$;
+create cast (text as app.mood) with function app.text_mood(text) as assignment;
+create function app.gives_mood(text) returns app.mood language sql as 'select $1';
+create function app.gives_a_mood(int) returns app.mood language sql as $$ select 'fine'::app.mood $$;
+create function app.gives_row(text) returns app.with_mood language sql as 'select $1';
+create function app.takes_strict(app.strict_mood) returns bool language sql as 'select $1 is null';
+create table public.holds_strict (m app.strict_mood, ms app.mood[]);
+insert into public.holds_strict values ('fine', '{fine}');
+create domain app.by_default as int default app.leave('default of a domain');
+create table public.of_default (id int, d app.by_default);
 create function app.mood_number(app.mood) returns int language plpgsql immutable as
   $$ begin return app.leave('cast'); end $$;
 create cast (app.mood as int) with function app.mood_number(app.mood) as implicit;

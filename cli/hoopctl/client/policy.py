@@ -118,7 +118,7 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A recorded statement that would be decided on otherwise."""
+    """A recorded statement that would be decided on otherwise. ``what`` differs: the outcome, reviewers, masks …"""
 
     statement: str
     time: datetime
@@ -130,6 +130,7 @@ class Change:
     becomes: str
     becomes_by: tuple[str, ...]
     message: str | None
+    what: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +222,12 @@ class PolicyClient:
                 case "done":
                     yield _totals(result.done, done=True)
 
-    async def apply(self, draft: Draft, expected: int | None) -> Version:
-        """Put a policy in force, if the one in force is version ``expected`` (None: whichever)."""
-        asked = pb.ApplyPolicyRequest(policy=_draft(draft), expected=expected or 0)
+    async def apply(self, draft: Draft, expected: int | None, token: str) -> Version:
+        """Put a policy in force, if the one in force is version ``expected`` (None: whichever).
+
+        ``token``: that of a sign-in made for it.
+        """
+        asked = pb.ApplyPolicyRequest(policy=_draft(draft), expected=expected or 0, approval_token=token)
         return _version(await self._gateway.call(self._stub.Apply, asked))
 
 
@@ -275,6 +279,7 @@ def _change(said: pb.SimulatedChange) -> Change:
         said.becomes,
         tuple(said.becomes_by),
         said.message or None,
+        tuple(said.what),
     )
 
 

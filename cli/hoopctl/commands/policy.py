@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -25,10 +25,13 @@ from hoopctl.client.policy import (
     Version,
 )
 from hoopctl.clock import rfc3339
-from hoopctl.commands.policy_text import LEGEND, changes, difference, explained, problem_line, totals_line
+from hoopctl.commands.approving import sign_in_to_approve
+from hoopctl.commands.policy_text import LEGEND, change_words, changes, difference, explained, problem_line, totals_line
 from hoopctl.commands.times import moment
 from hoopctl.errors import HoopctlError, UsageProblem
+from hoopctl.identity.device_flow import Verification
 from hoopctl.invocation import Invocation, invocation, run
+from hoopctl.verification import show as show_code
 
 MOST_BYTES = 1024 * 1024
 
@@ -110,6 +113,8 @@ def show(
 ) -> None:
     """Show the policy in force, or another version of it."""
     asked = invocation(ctx)
+    if history and number is not None:
+        raise UsageProblem("Either a version or --history.")
     run(_history(asked, limit) if history else _show(asked, number))
 
 
@@ -131,6 +136,8 @@ def explain(
     """
     if sql == "-" and policy_file == "-":
         raise UsageProblem("Only one of SQL and --policy can come from standard input.")
+    if user and not group:
+        raise UsageProblem(f"The gateway does not know which groups {user} is in.", hint="Say them: --group NAME.")
     text = _stdin() if sql == "-" else sql
     draft = _read(policy_file) if policy_file is not None else None
     run(_explain(invocation(ctx), text, on, user, group or [], application, search_path, draft))
@@ -178,7 +185,7 @@ def apply(
 ) -> None:
     """Put a policy in force, on every gateway of the store and for every live session.
 
-    Shows what would change and asks first. A file with an error changes nothing.
+    Shows what would change and asks first, and takes a sign-in made for it. A file with an error changes nothing.
     """
     asked = invocation(ctx)
     if file == "-" and not yes:
@@ -232,7 +239,10 @@ async def _explain(
     draft: Draft | None,
 ) -> None:
     async with with_session(asked) as gateway:
-        told = await PolicyClient(gateway).explain(
+        client = PolicyClient(gateway)
+        if draft is not None:
+            _fail_for(_tell_problems(asked, await client.check(draft)), draft.source)
+        told = await client.explain(
             sql, on, user=user, groups=groups, application=application, search_path=search_path, policy=draft
         )
     if asked.json:
@@ -245,8 +255,7 @@ async def _explain(
 async def _test(asked: Invocation, cases: Draft, draft: Draft | None) -> None:
     async with with_session(asked) as gateway:
         problems, results = await PolicyClient(gateway).test(cases, draft)
-    errors = _tell_problems(asked, problems)
-    _fail_for(errors, cases.source)
+    _fail_for(_tell_problems(asked, problems), problems[0].source if problems else cases.source)
     for result in results:
         if asked.json:
             output.emit(case_line(result))
@@ -269,7 +278,9 @@ async def _simulate(
     found: list[Change] = []
     totals: Totals | None = None
     async with with_session(asked) as gateway:
-        async for result in PolicyClient(gateway).simulate(draft, since, until, connection, limit):
+        client = PolicyClient(gateway)
+        _fail_for(_tell_problems(asked, await client.check(draft)), draft.source)
+        async for result in client.simulate(draft, since, until, connection, limit):
             if isinstance(result, Totals):
                 totals = result
                 if not result.done:
@@ -284,7 +295,7 @@ async def _simulate(
         output.emit(totals_as_line(totals))
         return
     rows = [
-        (times, each.principal, each.connection, f"{each.was} -> {each.becomes}", ", ".join(each.becomes_by), each.sql)
+        (times, each.principal, each.connection, change_words(each), ", ".join(each.becomes_by), each.sql)
         for times, each in changes(found)
     ]
     if rows:
@@ -312,11 +323,17 @@ async def _apply(asked: Invocation, draft: Draft, expected: int | None, *, yes: 
             return
         if not yes and not typer.confirm("Put this in force?", err=True):
             raise HoopctlError("Nothing was changed.")
-        version = await client.apply(draft, expected or before.version)
+        token = await sign_in_to_approve(asked, gateway, partial(_show_code, asked, draft.source))
+        version = await client.apply(draft, expected or before.version, token.reveal())
     if asked.json:
         output.emit({"event": "applied", "version": version.version, "before": before.version, "by": version.by})
     else:
         narration.say(f"Version {version.version} is in force, put there by {version.by}.")
+
+
+def _show_code(asked: Invocation, source: str, verification: Verification) -> None:
+    purpose = f"Sign in to put {source} in force"
+    show_code(verification, output.printable(purpose, one_line=True), as_json=asked.json)
 
 
 def _tell_problems(asked: Invocation, problems: list[Problem]) -> int:
@@ -347,7 +364,7 @@ def _read(file: str) -> Draft:
         data = Path(file).read_bytes()
     except OSError as problem:
         raise UsageProblem(f"{file} cannot be read: {problem.strerror}.") from None
-    return Draft(_text(data, file), os.path.basename(file))
+    return Draft(_text(data, file), file)
 
 
 def _stdin() -> str:
@@ -452,6 +469,7 @@ def change_line(change: Change) -> dict[str, object]:
         "becomes": change.becomes,
         "becomes_by": list(change.becomes_by),
         "message": change.message,
+        "what": list(change.what),
     }
 
 

@@ -93,10 +93,17 @@ def changes(found: Iterable[Change]) -> list[tuple[int, Change]]:
     """What changes in the same way for the same person, once, with how often; the most often first."""
     counted: dict[tuple[str, ...], tuple[int, Change]] = {}
     for change in found:
-        key = (change.principal, change.connection, change.sql, change.was, change.becomes)
+        key = (change.principal, change.connection, change.sql, change_words(change))
         times, first = counted.get(key, (0, change))
         counted[key] = (times + 1, first)
     return sorted(counted.values(), key=lambda each: -each[0])
+
+
+def change_words(change: Change) -> str:
+    """What differs: the outcome, or what else of it."""
+    if change.was != change.becomes:
+        return f"{change.was} -> {change.becomes}"
+    return f"{change.was}, other {' and '.join(change.what)}"
 
 
 def totals_line(totals: Totals) -> str:
@@ -105,5 +112,5 @@ def totals_line(totals: Totals) -> str:
     if moved:
         text += f": {moved}"
     if totals.skipped:
-        text += f"; {totals.skipped} could not be judged now"
+        text += f"; {totals.skipped} could not be judged as they were then"
     return text + "."

@@ -616,6 +616,7 @@ class SimulatedChange(_message.Message):
     BECOMES_FIELD_NUMBER: _builtins.int
     BECOMES_BY_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
     statement: _builtins.str
     time_us: _builtins.int
     principal: _builtins.str
@@ -628,6 +629,10 @@ class SimulatedChange(_message.Message):
     def was_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def becomes_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def what(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What differs: "connect", "outcome", "reviewers", "masks", "limits"."""
+
     def __init__(
         self,
         *,
@@ -641,10 +646,11 @@ class SimulatedChange(_message.Message):
         becomes: _builtins.str = ...,
         becomes_by: _abc.Iterable[_builtins.str] | None = ...,
         message: _builtins.str = ...,
+        what: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["becomes", b"becomes", "becomes_by", b"becomes_by", "connection", b"connection", "message", b"message", "principal", b"principal", "sql", b"sql", "statement", b"statement", "time_us", b"time_us", "was", b"was", "was_by", b"was_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["becomes", b"becomes", "becomes_by", b"becomes_by", "connection", b"connection", "message", b"message", "principal", b"principal", "sql", b"sql", "statement", b"statement", "time_us", b"time_us", "was", b"was", "was_by", b"was_by", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -662,6 +668,7 @@ class SimulatedTotals(_message.Message):
     statements: _builtins.int
     changed: _builtins.int
     skipped: _builtins.int
+    """Not judged, or not decided on now as was recorded then."""
     more: _builtins.bool
     """Whether `limit` ended it before all was seen."""
     @_builtins.property
@@ -714,8 +721,11 @@ class ApplyPolicyRequest(_message.Message):
 
     POLICY_FIELD_NUMBER: _builtins.int
     EXPECTED_FIELD_NUMBER: _builtins.int
+    APPROVAL_TOKEN_FIELD_NUMBER: _builtins.int
     expected: _builtins.int
     """The version that it is meant to follow; 0: whichever is in force."""
+    approval_token: _builtins.str
+    """ID token of the approval client, got for this purpose (INV-6). The bearer of the call does not count."""
     @_builtins.property
     def policy(self) -> Global___PolicyDraft: ...
     def __init__(
@@ -723,10 +733,11 @@ class ApplyPolicyRequest(_message.Message):
         *,
         policy: Global___PolicyDraft | None = ...,
         expected: _builtins.int = ...,
+        approval_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_token", b"approval_token", "expected", b"expected", "policy", b"policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

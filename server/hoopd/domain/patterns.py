@@ -42,6 +42,12 @@ class NamePattern:
         return NamePattern(text, regexes, compiled)
 
     @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names that it fits, if it fits no others: no part has a star."""
+        parts = tuple(part for part in self._compiled if isinstance(part, str))
+        return parts if len(parts) == len(self._compiled) else None
+
+    @property
     def everything(self) -> bool:
         """Whether every part is a lone ``*``."""
         return all(part == ".*" for part in self.parts)

@@ -43,7 +43,8 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 class Case(Strict):
     """One statement, or with ``connect: true`` the opening of a session, and what is expected.
 
-    ``rules``: exactly those that decide. ``approvals``: how many approvals release it. ``masked``: exactly the columns
+    ``rules``: exactly those that decide. ``seats``: how many have to be filled, of
+    all rules together; one approval may fill several. ``masked``: exactly the columns
     that come out masked. What is left out is not looked at. ``at``: now, where it is not said.
     """
 
@@ -56,7 +57,7 @@ class Case(Strict):
     at: Annotated[datetime | None, Field(description="When; without an offset in the policy's zone.")] = None
     expect: Outcome
     rules: Some[Name] | None = None
-    approvals: Annotated[int | None, Field(ge=1, le=100)] = None
+    seats: Annotated[int | None, Field(ge=1, le=100)] = None
     masked: Annotated[tuple[Text, ...], Field(max_length=200)] | None = None
 
 

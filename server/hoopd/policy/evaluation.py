@@ -135,7 +135,7 @@ def _statement(
     if facts.forbidden is not None:
         return Decision(Outcome.deny, ("built-in: never allowed",), version, facts.forbidden)
     wanted = needs(facts)
-    strict = [rule for rule in rules if rule.outcome is not Outcome.allow and _possibly(rule, wanted, facts, around)]
+    strict = [rule for rule in rules if rule.outcome is not Outcome.allow and may_fit(rule, wanted, facts, around)]
     found = _by_rules(policy, version, strict)
     if found is not None and found.outcome is Outcome.deny:
         message = found.message or f"the policy denies this statement by the rule `{found.rules[0]}`"
@@ -166,11 +166,11 @@ def _bounded(
     if decision.outcome is Outcome.deny or facts.harmless or not (bounds or policy.bounds):
         return decision
     wanted = needs(facts)
-    fitting = [rule.bounds for rule in bounds if _possibly(rule, wanted, facts, around)]
+    fitting = [rule.bounds for rule in bounds if may_fit(rule, wanted, facts, around)]
     return replace(decision, limits=least([policy.bounds, *fitting]))
 
 
-def _possibly(rule: Rule, wanted: Sequence[Need], facts: Facts, around: Circumstances) -> bool:
+def may_fit(rule: Rule, wanted: Sequence[Need], facts: Facts, around: Circumstances) -> bool:
     """Whether a review or deny rule matches, and whether a rule's limits hold. The condition, which costs most, is
     asked last.
     """

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hoopd.domain.decision import Decision, Outcome
+from hoopd.policy.evaluation import may_fit
 from hoopd.policy.matching import (
     Circumstances,
     Need,
@@ -60,21 +61,23 @@ def needs_told(policy: Policy, facts: Facts, circumstances: Circumstances) -> tu
     """Everything that the statement does, and what of the policy covers it."""
     around = local(circumstances, policy.timezone)
     applying = [r for r in policy.rules if not r.connects and fits_circumstances(r.match, around)]
-    covering = [
-        rule
-        for rule in applying
-        if rule.outcome is not Outcome.deny
-        and fits_statement(rule.match, facts, surely=rule.outcome is Outcome.allow, circumstances=around)
-        and fits_condition(rule.match, around, facts, surely=True)
-    ]
+    wanted = needs(facts)
+    covering = [rule for rule in applying if _may_cover(rule, wanted, facts, around)]
     return tuple(
         NeedTold(
             str(need),
             tuple(sorted(rule.name for rule in covering if surely_fits(rule.match, need))),
             facts.harmless or is_built_in(need),
         )
-        for need in needs(facts)
+        for need in wanted
     )
+
+
+def _may_cover(rule: Rule, wanted: tuple[Need, ...], facts: Facts, around: Circumstances) -> bool:
+    if rule.outcome is Outcome.allow:
+        return fits_statement(rule.match, facts, surely=True, circumstances=around)
+    holds = rule.outcome is Outcome.review and may_fit(rule, wanted, facts, around)
+    return holds and fits_condition(rule.match, around, facts, surely=True)
 
 
 def _told(
@@ -85,11 +88,12 @@ def _told(
     if rule.connects:
         return RuleTold(rule.name, says, False, False, "it speaks of opening a session")
     match, surely = rule.match, rule.outcome is Outcome.allow
-    missing = list(_not_fitting(match, facts, wanted, circumstances, surely=surely))
+    asked = _asked(match, wanted, facts, surely=surely)
+    missing = list(_not_fitting(match, facts, asked, circumstances, surely=surely))
     if missing:
         return RuleTold(rule.name, says, False, decides, "; ".join(missing))
     fit = surely_fits if surely else possibly_fits
-    found = [need for need in _asked(match, wanted, facts, surely=surely) if fit(match, need)]
+    found = [need for need in asked if fit(match, need)]
     if not found:
         return RuleTold(rule.name, says, False, decides, "nothing that it does fits all of the selectors at once")
     if surely and len(found) < len(wanted):
@@ -98,7 +102,7 @@ def _told(
 
 
 def _not_fitting(
-    match: Match, facts: Facts, wanted: tuple[Need, ...], circumstances: Circumstances, *, surely: bool
+    match: Match, facts: Facts, asked: tuple[Need, ...], circumstances: Circumstances, *, surely: bool
 ) -> Iterator[str]:
     """The selectors that do not fit even when they are asked alone."""
     fit = surely_fits if surely else possibly_fits
@@ -108,7 +112,7 @@ def _not_fitting(
         if (
             fits_circumstances(alone, circumstances)
             and fits_statement(alone, facts, surely=surely, circumstances=circumstances)
-            and any(fit(alone, need) for need in _asked(alone, wanted, facts, surely=surely))
+            and any(fit(alone, need) for need in asked)
         ):
             continue
         described = _IS.get(name)

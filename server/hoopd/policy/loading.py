@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from hoopd.policy.checks import findings
 from hoopd.policy.model import Policy
 from hoopd.policy.nodes import Malformed, plain, read
-from hoopd.policy.problems import PolicyError, Problem, at, from_validation
+from hoopd.policy.problems import MOST_PROBLEMS, PolicyError, Problem, at, from_validation
 
 
 def load(text: str, source: str, connections: Collection[str] | None = None) -> Policy:
@@ -31,7 +32,8 @@ def load(text: str, source: str, connections: Collection[str] | None = None) -> 
         policy = Policy.model_validate_json(json.dumps(plain(root)))
     except ValidationError as error:
         raise PolicyError(from_validation(error, root, source)) from None
-    problems = [at(path, root, source, message) for path, message in findings(policy, connections)]
+    found = islice(findings(policy, connections), MOST_PROBLEMS)
+    problems = [at(path, root, source, message) for path, message in found]
     if problems:
         raise PolicyError(problems)
     return policy

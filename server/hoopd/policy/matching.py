@@ -135,11 +135,24 @@ def fits_condition(match: Match, circumstances: Circumstances | None, facts: Fac
         return True
     holds: bool | None = None
     if who is not None:
-        given = conditions.circumstantial(who.principal, who.connection, who.application, who.now)
-        if condition.of_statement and facts is not None:
-            given = {**given, **conditions.of_statement(facts)}
-        holds = condition.holds(given)
+        holds = condition.holds(_values(who, facts if condition.of_statement else None))
     return holds is True if surely else holds is not False
+
+
+_made: tuple[Circumstances, Facts | None, conditions.Values] | None = None
+"""What conditions were given last: a policy has many, and they are asked one behind the other of the same statement."""
+
+
+def _values(who: Circumstances, facts: Facts | None) -> conditions.Values:
+    global _made
+    last = _made
+    if last is not None and last[0] is who and last[1] is facts:
+        return last[2]
+    given = conditions.circumstantial(who.principal, who.connection, who.application, who.now)
+    if facts is not None:
+        given = {**given, **conditions.of_statement(facts)}
+    _made = (who, facts, given)
+    return given
 
 
 def fits_statement(match: Match, facts: Facts, *, surely: bool, circumstances: Circumstances | None = None) -> bool:

@@ -16,6 +16,8 @@ from hoopd.store.policies import CHANNEL, PolicyRepository
 
 log = logging.getLogger("hoopd.policy")
 
+AGAIN_SECONDS = 0.5
+
 Load = Callable[[str, str], Policy]
 """From a text and where it came from to a policy; raises HoopError."""
 
@@ -61,6 +63,10 @@ class PolicyFollower:
                 self._told.clear()
                 try:
                     await self._look()
+                except Unavailable as problem:
+                    log.error("the store's policy cannot be read, and is asked for again: %s", problem.message)
+                    await asyncio.sleep(AGAIN_SECONDS)
+                    self._told.set()
                 except HoopError as problem:
                     log.error("the policy in the store is not put in force: %s", problem.message)
         finally:

@@ -7,7 +7,7 @@ catalogs; nothing of a question is ever run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -33,12 +33,15 @@ from hoopd.runtime import clock
 from hoopd.runtime.policies import Policies
 from hoopd.session.judgement import JudgedStatement, PolicyInForce, Verdict, judge
 from hoopd.sql.catalog import Catalog
+from hoopd.sql.parser import allow_deep_recursion
 
 DEFAULT_PATH = '"$user", public'
-MAX_SQL = 1_000_000
+MAX_SQL = 100_000
+MAX_STATEMENTS = 100
+"""Of one question: the answer has every rule for every statement (INV-9)."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_UNUSED_KEY = b"no secret of a question is ever shown again"
-"""Redaction of credentials in a question's text: what is shown goes back to whoever typed it."""
+_KEY = b"nothing is compared by the hashes of a question"
+"""Credentials in a question's text are shown as hashes under it."""
 
 
 class Catalogs(Protocol):
@@ -122,23 +125,70 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A recorded statement that a new policy decides on otherwise. ``message`` is a new denial's."""
+    """A recorded statement that a new policy decides on otherwise than the one in force. ``message`` is a denial's."""
 
     row: StatementRow
     outcome: Outcome
     rules: tuple[str, ...]
     message: str | None
+    what: tuple[str, ...]
+    """What differs: ``connect``, ``outcome``, ``reviewers``, ``masks``, ``limits``."""
 
 
 @dataclass(slots=True)
 class Simulated:
-    """``skipped``: of connections that the gateway has no more, or that could not be judged now."""
+    """``skipped``: of connections that the gateway has no more, or that the policy in force does not decide on now as
+    was recorded then: the state that they were asked in is not known.
+    """
 
     statements: int = 0
     changed: int = 0
     skipped: int = 0
     by: dict[tuple[str, str], int] = field(default_factory=dict)
     """Old and new outcome, and how many statements go from one to the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outlook:
+    connect: Decision
+    verdict: Verdict
+
+    @property
+    def _refused(self) -> bool:
+        return self.connect.outcome is Outcome.deny
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome.deny if self._refused else self.verdict.decision.outcome
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        return self.connect.rules if self._refused else self.verdict.decision.rules
+
+    @property
+    def message(self) -> str | None:
+        return self.connect.message if self._refused else self.verdict.decision.message
+
+    def differences(self, other: _Outlook) -> tuple[str, ...]:
+        """What would be noticed by whoever asks, or by who is asked."""
+        mine, its = self.verdict, other.verdict
+        found = {
+            "connect": self.connect.outcome is not other.connect.outcome,
+            "outcome": mine.decision.outcome is not its.decision.outcome,
+            "reviewers": _seats(mine.decision) != _seats(its.decision),
+            "masks": [one.plan.columns for one in mine.statements] != [one.plan.columns for one in its.statements],
+            "limits": mine.decision.limits != its.decision.limits,
+        }
+        return tuple(word for word, differs in found.items() if differs)
+
+
+def _seats(decision: Decision) -> list[tuple[list[str], int]]:
+    """Who has to be asked, whatever the rules are called."""
+    return sorted((sorted(seat.groups), seat.needed) for seat in decision.review.seats) if decision.review else []
+
+
+def _circumstances(question: Question, place: Place) -> Circumstances:
+    return Circumstances(question.principal, place.connection, question.application, question.at or clock.now())
 
 
 class PolicyDesk:
@@ -150,14 +200,20 @@ class PolicyDesk:
         places: Mapping[str, Place],
         asker: Callable[[SessionId], Awaitable[Asked | None]],
     ) -> None:
+        allow_deep_recursion()
         self._policies = policies
         self._places = places
         self._asker = asker
 
-    def check(self, text: str, source: str) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
-        """Errors, which keep the file from loading, and advice. There is no advice on a file with errors."""
+    def check(
+        self, text: str, source: str, connections: Collection[str] | None = None
+    ) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+        """Errors, which keep the file from loading, and advice. There is no advice on a file with errors.
+
+        ``connections``: names that may be told of; all of them unless given. Of a large file it takes a while.
+        """
         try:
-            policy = load(text, source, tuple(self._places))
+            policy = load(text, source, tuple(self._places) if connections is None else connections)
         except PolicyError as problem:
             return problem.problems, ()
         return (), advised(policy, text, source)
@@ -180,21 +236,9 @@ class PolicyDesk:
             question.principal, place.connection, question.application, question.at or clock.now()
         )
         verdict = await self._verdict(question, in_force, place, circumstances)
-        policy = in_force.policy
-        return Explanation(
-            verdict.decision,
-            connect_decision(policy, in_force.version, circumstances),
-            tuple(
-                StatementTold(
-                    judged,
-                    rules_told(policy, judged.facts, circumstances, judged.decision),
-                    needs_told(policy, judged.facts, circumstances),
-                    _masks(judged),
-                )
-                for judged in verdict.statements
-            ),
-            in_force.version,
-        )
+        if len(verdict.statements) > MAX_STATEMENTS:
+            raise InvalidInput(f"the text has more than {MAX_STATEMENTS} statements")
+        return await asyncio.to_thread(_explained, verdict, in_force, circumstances)
 
     async def test(self, text: str, source: str, policy: PolicyInForce | None = None) -> list[CaseResult]:
         """Try every case of a file. Raises PolicyError for a file that is none, else as ``explain``."""
@@ -204,8 +248,8 @@ class PolicyDesk:
 
     async def simulate(
         self, policy: PolicyInForce, rows: AsyncIterator[StatementRow], told: Simulated
-    ) -> AsyncIterator[Change]:
-        """The statements that ``policy`` decides on otherwise than was decided, as they are found; ``told`` counts.
+    ) -> AsyncIterator[Change | None]:
+        """For each statement, what ``policy`` decides otherwise than the one in force, or None; ``told`` counts.
 
         Each is judged as it was asked, with the groups and the time of then, but under the catalog of now.
         """
@@ -213,17 +257,11 @@ class PolicyDesk:
         async for row in rows:
             if row.session not in sessions:
                 sessions[row.session] = await self._asker(SessionId(row.session))
-            change = await self._simulated(policy, row, sessions[row.session], told)
-            if change is not None:
-                yield change
+            yield await self._simulated(policy, row, sessions[row.session], told)
             await asyncio.sleep(0)
 
     async def _simulated(
-        self,
-        policy: PolicyInForce,
-        row: StatementRow,
-        session: Asked | None,
-        told: Simulated,
+        self, policy: PolicyInForce, row: StatementRow, session: Asked | None, told: Simulated
     ) -> Change | None:
         told.statements += 1
         if session is None or row.connection not in self._places:
@@ -232,26 +270,30 @@ class PolicyDesk:
         of = session.session
         principal = Principal(of.issuer, of.subject, of.email, session.groups, frozenset(), _NEVER)
         path = session.search_path or None
-        question = Question(row.sql, principal, row.connection, of.application, path, policy, row.at)
+        question = Question(row.sql, principal, row.connection, of.application, path, at=row.at)
         try:
-            found = await self._decision(question)
+            now, then = [await self._outlook(question, each) for each in (self._policies.current, policy)]
         except HoopError:
             told.skipped += 1
             return None
-        if found.outcome == row.decision:
+        if str(now.outcome) != row.decision:  # it was asked in a state that the record does not tell
+            told.skipped += 1
+            return None
+        what = now.differences(then)
+        if not what:
             return None
         told.changed += 1
-        key = (row.decision, str(found.outcome))
+        key = (str(now.outcome), str(then.outcome))
         told.by[key] = told.by.get(key, 0) + 1
-        return Change(row, found.outcome, found.rules, found.message)
+        return Change(row, then.outcome, then.rules, then.message, what)
 
-    async def _decision(self, question: Question) -> Decision:
+    async def _outlook(self, question: Question, in_force: PolicyInForce) -> _Outlook:
+        """What a policy says of a statement, and of opening the session that it was asked in."""
         place = self._place(question.connection)
-        in_force = question.policy or self._policies.current
-        circumstances = Circumstances(
-            question.principal, place.connection, question.application, question.at or clock.now()
-        )
-        return (await self._verdict(question, in_force, place, circumstances)).decision
+        circumstances = _circumstances(question, place)
+        connect = connect_decision(in_force.policy, in_force.version, circumstances)
+        verdict = await self._verdict(question, in_force, place, circumstances)
+        return _Outlook(connect, verdict)
 
     async def _case(self, case: Case, cases: Cases, in_force: PolicyInForce) -> CaseResult:
         name = case.connection or cases.connection or ""
@@ -283,7 +325,7 @@ class PolicyDesk:
         catalog = await place.catalogs.current()
         path = DEFAULT_PATH if question.search_path is None else question.search_path
         state = SessionState(path, "none", place.user, "I", place.catalogs.server_version)
-        return await asyncio.to_thread(judge, question.sql, state, catalog, in_force, circumstances, _UNUSED_KEY)
+        return await asyncio.to_thread(judge, question.sql, state, catalog, in_force, circumstances, _KEY)
 
 
 def advised(policy: Policy, text: str, source: str) -> tuple[Problem, ...]:
@@ -296,6 +338,24 @@ def _in_zone(at: datetime | None, policy: Policy) -> datetime:
     if at is None:
         return clock.now()
     return at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(policy.timezone or "UTC"))
+
+
+def _explained(verdict: Verdict, in_force: PolicyInForce, circumstances: Circumstances) -> Explanation:
+    policy = in_force.policy
+    return Explanation(
+        verdict.decision,
+        connect_decision(policy, in_force.version, circumstances),
+        tuple(
+            StatementTold(
+                judged,
+                rules_told(policy, judged.facts, circumstances, judged.decision),
+                needs_told(policy, judged.facts, circumstances),
+                _masks(judged),
+            )
+            for judged in verdict.statements
+        ),
+        in_force.version,
+    )
 
 
 def _masks(judged: JudgedStatement) -> tuple[tuple[str, str], ...]:
@@ -316,8 +376,8 @@ def _failures(case: Case, decision: Decision, masked: tuple[str, ...]) -> list[s
     if case.rules is not None and set(case.rules) != set(decision.rules):
         found.append(f"expected the rules {', '.join(sorted(case.rules))}, and it is {', '.join(decision.rules)}")
     needed = sum(seat.needed for seat in decision.review.seats) if decision.review else 0
-    if case.approvals is not None and case.approvals != needed:
-        found.append(f"expected {case.approvals} approvals, and it needs {needed}")
+    if case.seats is not None and case.seats != needed:
+        found.append(f"expected {case.seats} seats, and there are {needed}")
     if case.masked is not None and set(case.masked) != set(masked):
         wanted, got = (", ".join(sorted(columns)) or "nothing" for columns in (case.masked, masked))
         found.append(f"expected {wanted} masked, and it is {got}")

@@ -217,7 +217,7 @@ def judge(
 
     People are shown, and the record keeps, what is executed by name in front of the text that executes it (INV-5).
     """
-    batch = analyse(text, state, catalog, named, types)
+    batch = _unseen(analyse(text, state, catalog, named, types), state)
     rules = masks_in_force(in_force.policy, circumstances)
     plans = tuple(_silent(facts, plan(facts, rules, catalog)) for facts in batch)
     decisions = evaluate(in_force.policy, in_force.version, batch, circumstances)
@@ -249,6 +249,22 @@ def judge(
         redacted,
         meetings(recorded, batch, state, catalog) if decision.outcome is Outcome.review else (),
     )
+
+
+def _unseen(batch: tuple[Facts, ...], state: SessionState) -> tuple[Facts, ...]:
+    """After definitions in its own transaction a session has objects that no catalog shows yet: what names something
+    then may run any code (INV-2).
+    """
+    if not state.catalog_changed:
+        return batch
+    return tuple(
+        replace(facts, effects=facts.effects | {Effect.opaque}, barrier=True) if _may_run_unseen(facts) else facts
+        for facts in batch
+    )
+
+
+def _may_run_unseen(facts: Facts) -> bool:
+    return facts.names_depend and facts.error is None and not facts.harmless
 
 
 def _expanded(text: str, batch: Sequence[Facts]) -> str:

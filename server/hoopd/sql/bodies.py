@@ -47,7 +47,7 @@ def _may_be(function: Function, catalog: Catalog) -> bool:
         and not function.defaults  # which are expressions of their own
         and not _PSEUDO.intersection(types)
         and all(map(catalog.reads_harmlessly, types))
-        and all(max(cast.source, cast.target) >= FIRST_USER_OID for cast in catalog.casts)
+        and all(max(cast.source, cast.target) >= FIRST_USER_OID for cast in catalog.casts if cast.runs)
     )
 
 
@@ -59,7 +59,8 @@ def _is_expression(function: Function, names: Names, state: SessionState, handle
     if len(statements) != 1 or statements[0].node_type != "SelectStmt":
         return False
     found = Findings()
-    found.user_types.update(oid for oid in function.arg_types if oid >= FIRST_USER_OID)
+    types = (*function.arg_types, function.returns)  # the result is made into what it is declared to be
+    found.user_types.update(oid for oid in types if oid >= FIRST_USER_OID)
     found.names = True
     try:
         walk.Walk(names, state, found, handlers).run("SelectStmt", statements[0].node)

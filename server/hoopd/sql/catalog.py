@@ -160,9 +160,14 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
+    """``runs``: code of the database, or the input of a type, makes the value. ``context``: ``i`` where it is not
+    asked for.
+    """
+
     source: int
     target: int
     context: str
+    runs: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +184,8 @@ class Catalog:
     types: Mapping[str, tuple[UserType, ...]] = field(default_factory=dict)
     operators: Mapping[str, tuple[Operator, ...]] = field(default_factory=dict)
     casts: tuple[Cast, ...] = ()
+    own_operators: frozenset[tuple[str, int]] = frozenset()
+    """PostgreSQL's own that have one type on both sides: name and type."""
     event_triggers: tuple[tuple[str, str, str], ...] = ()
     """Schema, name and volatility of the functions that DDL sets off."""
     temp_schema: str | None = None
@@ -205,6 +212,7 @@ class Catalog:
             types=_by_name(_types(rows)),
             operators=_by_name(Operator(*row) for row in rows["operators"]),
             casts=tuple(Cast(*row) for row in rows["casts"]),
+            own_operators=frozenset((str(name), int(oid)) for name, oid in rows["own_operators"]),
             event_triggers=tuple((s, n, v) for s, n, v in rows["event_triggers"]),
             temp_schema=temp,
             unusable=frozenset((str(role), str(schema)) for role, schema in rows["unusable"]),
@@ -223,6 +231,27 @@ class Catalog:
     @cached_property
     def types_by_oid(self) -> Mapping[int, UserType]:
         return {one.oid: one for many in self.types.values() for one in many}
+
+    def inside(self, oids: Iterable[int]) -> set[int]:
+        """Users' types, with those that are in them or below them: of columns, elements, domains, ranges."""
+        found: set[int] = set()
+        waiting = [oid for oid in oids if oid >= FIRST_USER_OID]
+        while waiting:
+            oid = waiting.pop()
+            if oid in found:
+                continue
+            found.add(oid)
+            one = self.types_by_oid.get(oid)
+            if one is not None:
+                waiting += [part for part in (*one.parts, one.element) if part >= FIRST_USER_OID]
+        return found
+
+    @cached_property
+    def taken_for(self) -> frozenset[int]:
+        """Users' types that values of PostgreSQL's own types are taken for without being asked to."""
+        return frozenset(
+            cast.target for cast in self.casts if cast.context == "i" and cast.source < FIRST_USER_OID <= cast.target
+        )
 
     @cached_property
     def _harmless_types(self) -> dict[int, bool]:

@@ -64,6 +64,8 @@ from (select d.adrelid::int8 as relid, d.adbin::pg_catalog.text as tree from pg_
       union all
       select i.indrelid::int8, pg_catalog.concat(i.indexprs, i.indpred) from pg_catalog.pg_index i
       union all
+      select t.partrelid::int8, t.partexprs::pg_catalog.text from pg_catalog.pg_partitioned_table t
+      union all
       select l.polrelid::int8, pg_catalog.concat(l.polqual, l.polwithcheck) from pg_catalog.pg_policy l) x,
      lateral pg_catalog.regexp_matches(x.tree, {calls}, 'g') f,
      pg_catalog.pg_proc p, pg_catalog.pg_namespace n
@@ -130,11 +132,13 @@ where (p.oid >= 16384 or n.nspname not in ('pg_catalog', 'information_schema'))
   and not pg_catalog.pg_is_other_temp_schema(n.oid)
 """,
     "domain_calls": """
-select distinct c.contypid::int8, n.nspname::text, p.proname::text, p.provolatile::text, p.oid >= 16384
-from pg_catalog.pg_constraint c,
-     lateral pg_catalog.regexp_matches(c.conbin::pg_catalog.text, {calls}, 'g') f,
+select distinct x.typid, n.nspname::text, p.proname::text, p.provolatile::text, p.oid >= 16384
+from (select c.contypid::int8 as typid, c.conbin::pg_catalog.text as tree from pg_catalog.pg_constraint c
+      union all
+      select t.oid::int8, t.typdefaultbin::pg_catalog.text from pg_catalog.pg_type t where t.typtype = 'd') x,
+     lateral pg_catalog.regexp_matches(x.tree, {calls}, 'g') f,
      pg_catalog.pg_proc p, pg_catalog.pg_namespace n
-where c.contypid >= 16384 and p.oid = f[1]::pg_catalog.oid and n.oid = p.pronamespace
+where x.typid >= 16384 and p.oid = f[1]::pg_catalog.oid and n.oid = p.pronamespace
 """,
     "domain_types": """
 select distinct c.contypid::int8 from pg_catalog.pg_constraint c
@@ -159,11 +163,15 @@ select n.nspname::text, o.oprname::text, o.oprleft::int8, o.oprright::int8
 from pg_catalog.pg_operator o join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
 where o.oid >= 16384 or n.nspname <> 'pg_catalog'
 """,
+    "own_operators": """
+select o.oprname::text, o.oprleft::int8 from pg_catalog.pg_operator o
+where o.oid < 16384 and o.oprleft = o.oprright
+""",
     "casts": """
-select c.castsource::int8, c.casttarget::int8, c.castcontext::text
-from pg_catalog.pg_cast c join pg_catalog.pg_proc p on p.oid = c.castfunc
+select c.castsource::int8, c.casttarget::int8, c.castcontext::text,
+       c.castmethod <> 'b' and not coalesce(p.prolang = 12 and p.prosrc ~ {constructor}, false)
+from pg_catalog.pg_cast c left join pg_catalog.pg_proc p on p.oid = c.castfunc
 where c.oid >= 16384
-  and not (p.prolang = 12 and p.prosrc ~ {constructor})
 """,
 }
 CATALOG_QUERIES = {

@@ -44,7 +44,8 @@ def _function(walk: Walk, node: Node, scope: Scope) -> None:
         walk.unreadable("this server reads system_user as a column")
     if node.get("funcformat") != "COERCE_SQL_SYNTAX":
         walk.found.names = True
-    walk.found.calls.setdefault((schema, name, ANY_COUNT if node.get("agg_within_group") else len(args)))
+    count = ANY_COUNT if node.get("agg_within_group") else len(args)
+    walk.found.calls.setdefault((schema, name, count, tuple(map(_untyped, args))))
 
 
 def _sequence(walk: Walk, name: str, args: list[Any]) -> None:
@@ -93,38 +94,82 @@ def setting(walk: Walk, change: session_settings.Change) -> None:
         found.forbid(change.forbidden)
 
 
+def _used(walk: Walk, name: tuple[str | None, str], left: Any, right: Any) -> None:
+    """An operator, with its two sides as far as they are there."""
+    walk.found.operators.setdefault((*name, _untyped(left), _untyped(right)))
+
+
+def _compared(walk: Walk, name: tuple[str | None, str], left: Any, right: Any) -> None:
+    """As ``_used``; rows are compared column by column (documentation, 9.25.5)."""
+    rows = right["List"].get("items", []) if isinstance(right, dict) and "List" in right else [right]
+    for other in rows or [None]:
+        mine, its = _columns(left), _columns(other)
+        if mine is None or its is None or len(mine) != len(its):
+            _used(walk, name, left, other)
+            continue
+        for one, two in zip(mine, its, strict=True):
+            _used(walk, name, one, two)
+
+
+def _columns(node: Any) -> list[Any] | None:
+    return list(node["RowExpr"].get("args", [])) if isinstance(node, dict) and "RowExpr" in node else None
+
+
+def _untyped(node: Any) -> bool:
+    """Whether an expression, or one of a list, may be read as a value of any type: a literal in quotes, NULL, a
+    parameter (documentation, 10.2 and 10.3).
+    """
+    if isinstance(node, list):
+        return any(map(_untyped, node))
+    if not node:
+        return False
+    ((tag, body),) = node.items()
+    match tag:
+        case "A_Const":
+            return bool(body.get("isnull")) or "sval" in body
+        case "ParamRef":
+            return True
+        case "NamedArgExpr":
+            return _untyped(body.get("arg"))
+        case "List":
+            return _untyped(body.get("items"))
+        case _:
+            return False
+
+
 def _operation(walk: Walk, node: Node, scope: Scope) -> None:
     kind = node.get("kind", "")
     if kind in _BETWEEN:
         for name in _BETWEEN[kind]:
-            walk.found.operators.setdefault((None, name))
+            _used(walk, (None, name), node.get("lexpr"), node.get("rexpr"))
     else:
-        walk.found.operators.setdefault(split_name(walk.names_of(node["name"])))
+        _compared(walk, split_name(walk.names_of(node["name"])), node.get("lexpr"), node.get("rexpr"))
     walk.found.names = True
     walk.children("A_Expr", node, scope, "name")
 
 
 def _sublink(walk: Walk, node: Node, scope: Scope) -> None:
     words = walk.names_of(node.get("operName", ()))
-    walk.found.operators.setdefault(split_name(words) if words else (None, "="))
+    _used(walk, split_name(words) if words else (None, "="), node.get("testexpr"), None)
     walk.children("SubLink", node, scope, "operName")
 
 
 def _case(walk: Walk, node: Node, scope: Scope) -> None:
     if "arg" in node:
-        walk.found.operators.setdefault((None, "="))
+        compared = [item["CaseWhen"].get("expr") for item in node.get("args", ()) if "CaseWhen" in item]
+        _used(walk, (None, "="), node["arg"], compared)
     walk.children("CaseExpr", node, scope)
 
 
 def _join(walk: Walk, node: Node, scope: Scope) -> None:
     if node.get("isNatural") or node.get("usingClause"):
-        walk.found.operators.setdefault((None, "="))
+        _used(walk, (None, "="), None, None)
     walk.children("JoinExpr", node, scope, "alias", "join_using_alias", "usingClause")
 
 
 def _sort(walk: Walk, node: Node, scope: Scope) -> None:
     if node.get("useOp"):
-        walk.found.operators.setdefault(split_name(walk.names_of(node["useOp"])))
+        _used(walk, split_name(walk.names_of(node["useOp"])), None, None)
     walk.children("SortBy", node, scope, "useOp")
 
 

@@ -51,11 +51,13 @@ class Findings:
     """What the handler of a statement that is not a query says; means nothing for the statements inside another."""
     settings: bool | None = None
     """Whether every setting that is changed on the way is harmless; None where none is."""
-    calls: dict[tuple[str | None, str, int], None] = field(default_factory=dict)
-    """Functions to be judged when all types in reach are known: schema, name, number of arguments."""
+    calls: dict[tuple[str | None, str, int, tuple[bool, ...]], None] = field(default_factory=dict)
+    """Functions to be judged when all types in reach are known: schema, name, number of arguments, and which of them
+    have no type of their own (``'x'``, NULL, ``$1``), so that they are taken for any."""
     attributes: dict[str, list[tuple[str, str, str | None]]] = field(default_factory=dict)
     """Words behind a dot that call these functions unless they are columns: schema, name, volatility."""
-    operators: dict[tuple[str | None, str], None] = field(default_factory=dict)
+    operators: dict[tuple[str | None, str, bool, bool], None] = field(default_factory=dict)
+    """Schema and name, and whether the left and the right side have no type of their own."""
     relations: dict[int, None] = field(default_factory=dict)
     """Oids of the relations in reach."""
     through_views: set[tuple[str, str]] = field(default_factory=set)

@@ -79,7 +79,7 @@ async def test_versions(client: PolicyClient, gateway: PolicyGateway) -> None:
     shown = await client.show(None)
     assert (shown.version, shown.text, shown.by, shown.at, shown.source) == (2, "t", "erin", AT, "s")
     assert [each async for each in client.history(5)] == [shown]
-    assert await client.apply(DRAFT, 1) == shown
+    assert await client.apply(DRAFT, 1, "token") == shown
     assert [(type(each), getattr(each, "version", getattr(each, "expected", None))) for each in gateway.asked[::2]] == [
         (pb.ShowPolicyRequest, 0),
         (pb.ApplyPolicyRequest, 1),

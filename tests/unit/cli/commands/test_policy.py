@@ -46,6 +46,8 @@ def test_the_schema_is_that_of_the_gateway(capsys: pytest.CaptureFixture[str]) -
         (["check", "latin.yaml"], "latin.yaml is not UTF-8 text."),
         (["check", "large.yaml"], "large.yaml is larger than 1024 KiB."),
         (["apply", "good.yaml"], "There is nobody to be asked."),
+        (["explain", "select 1", "--on", "x", "--user", "bob"], "The gateway does not know which groups bob is in."),
+        (["show", "3", "--history"], "Either a version or --history."),
         (["apply", "-"], "A policy from standard input leaves nobody to be asked."),
         (["test", "-", "--policy", "-"], "Only one of FILE and --policy can come from standard input."),
         (["explain", "-", "--on", "x", "--policy", "-"], "Only one of SQL and --policy can come from standard input."),
@@ -76,7 +78,7 @@ def test_the_lines_are_those_of_the_page() -> None:
     assert not [word for word in command.decision_line(decision) if f"`{word}`" not in section]
     case = command.case_line(CaseResult("a", True, "allow", (), ()))
     assert set(case) == documented("hoopctl policy test")["case"]
-    change = command.change_line(Change("s/1", NOW, "a", "c", "q", "allow", (), "deny", (), None))
+    change = command.change_line(Change("s/1", NOW, "a", "c", "q", "allow", (), "deny", (), None, ("outcome",)))
     assert set(change) == documented("hoopctl policy simulate")["change"]
     totals = command.totals_as_line(Totals(1, 0, 0, (), more=False, done=True))
     assert set(totals) == documented("hoopctl policy simulate")["simulated"]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from hoopctl.client.policy import Access, Change, Decision, Explanation, Problem, Rule, Seat, Statement, Totals
-from hoopctl.commands.policy_text import changes, difference, explained, problem_line, totals_line
+from hoopctl.commands.policy_text import change_words, changes, difference, explained, problem_line, totals_line
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 REVIEW = Decision("review", ("two\x1b[31m",), None, None, (Seat("r", ("dba", "sre"), 2),), False, 1, 1)
@@ -62,7 +62,7 @@ def test_a_difference() -> None:
 
 
 def change(sql: str, was: str = "allow") -> Change:
-    return Change("s/1", NOW, "a", "prod-db", sql, was, (), "deny", ("default",), None)
+    return Change("s/1", NOW, "a", "prod-db", sql, was, (), "deny", ("default",), None, ("outcome",))
 
 
 def test_changes_are_counted_once_each_the_most_often_first() -> None:
@@ -74,10 +74,17 @@ def test_changes_are_counted_once_each_the_most_often_first() -> None:
     ]
 
 
+def test_what_changes_beside_the_outcome_is_said() -> None:
+    same = Change("s/1", NOW, "a", "prod-db", "q", "review", (), "review", (), None, ("reviewers", "limits"))
+    assert change_words(same) == "review, other reviewers and limits"
+    assert change_words(change("q")) == "allow -> deny"
+
+
 def test_totals_in_one_sentence() -> None:
     totals = Totals(10, 3, 2, (("allow", "deny", 3),), more=False, done=True)
     assert totals_line(totals) == (
-        "10 recorded statements, 3 would be decided otherwise: 3 from allow to deny; 2 could not be judged now."
+        "10 recorded statements, 3 would be decided otherwise: 3 from allow to deny; "
+        "2 could not be judged as they were then."
     )
     assert totals_line(Totals(1, 0, 0, (), more=False, done=True)) == (
         "1 recorded statements, 0 would be decided otherwise."

@@ -38,7 +38,7 @@ CREATE TABLE public.payments (id bigint, paid_at date, card text) PARTITION BY R
 CREATE TABLE public.payments_2024 PARTITION OF public.payments FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
 CREATE TABLE public.people (id bigint, name text);
 CREATE TABLE public.staff (salary numeric) INHERITS (public.people);
-CREATE FUNCTION public.f(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION public.f(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
 """
 STATE = SessionState("public", "", "u", "I", 180000)
 LAST4, FULL, NULL = ColumnMask(MaskKind.last, keep=4), ColumnMask(MaskKind.full), ColumnMask(MaskKind.null)

@@ -12,6 +12,7 @@ from hoopd.policy.loading import load, sample_policy_text
 from hoopd.runtime.policies import Policies
 from hoopd.runtime.policy_desk import Place, PolicyDesk
 from hoopd.sql.catalog import Catalog
+from tests.fixtures.shop import ReadCatalog
 
 DOCS = Path(__file__).parents[4] / "docs"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -32,22 +33,12 @@ def recipes() -> dict[str, tuple[str, str]]:
 RECIPES = recipes()
 
 
-class Read:
-    server_version = 180000
-
-    def __init__(self, catalog: Catalog) -> None:
-        self.catalog = catalog
-
-    async def current(self) -> Catalog:
-        return self.catalog
-
-
 @pytest.fixture
 def desk(shop_catalog: Catalog) -> PolicyDesk:
     async def nobody(session: str) -> None:
         return None
 
-    return PolicyDesk(Policies(), {"prod-db": Place(SHOP, "hoop_service", Read(shop_catalog))}, nobody)
+    return PolicyDesk(Policies(), {"prod-db": Place(SHOP, "hoop_service", ReadCatalog(shop_catalog))}, nobody)
 
 
 def test_there_are_recipes() -> None:

@@ -28,6 +28,7 @@ from hoopd.store.policies import PolicyRepository
 from hoopd.store.pool import Store
 from hoopd.store.statements import StatementRepository
 from tests.fixtures.oidc import sign_in
+from tests.fixtures.shop import ReadCatalog
 
 PEOPLE = ("alice", "bob", "dave", "erin")
 SAMPLE = sample_policy_text()
@@ -36,21 +37,12 @@ SHOP = Connection("prod-db", "h", 5432, "shop", {"env": "production"})
 HIDDEN = Connection("hidden-db", "h", 5432, "shop", {})
 
 
-class Read:
-    server_version = 180000
-
-    def __init__(self, catalog: Catalog) -> None:
-        self.catalog = catalog
-
-    async def current(self) -> Catalog:
-        return self.catalog
-
-
 class Served:
     """A stub for everybody."""
 
     def __init__(self, stub: Any, bearers: dict[str, str], repository: PolicyRepository) -> None:
         self._stub, self._bearers = stub, bearers
+        self.approvals: dict[str, str] = {}
         self.repository = repository
 
     async def one(self, method: str, request: Any, caller: str) -> Any:
@@ -80,12 +72,12 @@ async def served(database: str, oidc_provider: Any, shop_catalog: Catalog) -> As
     first = await repository.put_from_file(SAMPLE, source="policy.yaml")
     policies = Policies()
     policies.put(PolicyInForce(load(SAMPLE, "policy.yaml"), first.version))
-    places = {each.name: Place(each, "app", Read(shop_catalog)) for each in (SHOP, HIDDEN)}
+    places = {each.name: Place(each, "app", ReadCatalog(shop_catalog)) for each in (SHOP, HIDDEN)}
     desk = PolicyDesk(policies, places, Askers(store).of)
-    servicer = PolicyServicer(desk, repository, StatementRepository(store), connections)
     roles = {Role.auditor: frozenset({"auditor"}), Role.admin: frozenset({"admin"})}
     settings = OidcSettings(oidc_provider.issuer, LOGIN_CLIENT, APPROVAL_CLIENT, roles=roles)
     verifier = TokenVerifier(settings, client_factory(settings), now)
+    servicer = PolicyServicer(desk, repository, StatementRepository(store), connections, verifier)
     server = grpc.aio.server(interceptors=[Authentication(verifier)])
     policy_pb2_grpc.add_PolicyDeskServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -93,7 +85,10 @@ async def served(database: str, oidc_provider: Any, shop_catalog: Catalog) -> As
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             bearers = {name: sign_in(oidc_provider, name)["id_token"] for name in PEOPLE}
-            yield Served(policy_pb2_grpc.PolicyDeskStub(channel), bearers, repository)
+            served = Served(policy_pb2_grpc.PolicyDeskStub(channel), bearers, repository)
+            for name in ("alice", "erin"):
+                served.approvals[name] = sign_in(oidc_provider, name, client_id=APPROVAL_CLIENT)["id_token"]
+            yield served
     finally:
         await server.stop(None)
         await store.close()
@@ -109,7 +104,6 @@ STAFF_ONLY = [
     ("History", pb.PolicyHistoryRequest(), True),
     ("Explain", pb.ExplainRequest(sql="select 1", connection="prod-db", user="bob@example.com"), False),
     ("Explain", pb.ExplainRequest(sql="select 1", connection="prod-db", groups=["dba"]), False),
-    ("Explain", pb.ExplainRequest(sql="select 1", connection="prod-db", application="cursor"), False),
     ("Explain", pb.ExplainRequest(sql="select 1", connection="prod-db", policy=draft()), False),
     ("Test", pb.TestPolicyRequest(cases=pb.PolicyDraft(text=CASES)), False),
     ("Simulate", pb.SimulateRequest(policy=draft()), True),
@@ -154,22 +148,54 @@ async def test_nobody_but_an_admin_puts_a_policy_in_force(served: Served, caller
 
 
 async def test_an_admin_puts_a_policy_in_force_and_it_says_who(served: Served) -> None:
-    said = await served.one("Apply", pb.ApplyPolicyRequest(policy=draft(), expected=1), "erin")
+    token = served.approvals["erin"]
+    said = await served.one("Apply", pb.ApplyPolicyRequest(policy=draft(), expected=1, approval_token=token), "erin")
     assert (said.version, said.by, said.source) == (2, "erin@example.com", "draft.yaml")
-    again = await served.one("Apply", pb.ApplyPolicyRequest(policy=draft()), "erin")
+    again = await served.one("Apply", pb.ApplyPolicyRequest(policy=draft(), approval_token=token), "erin")
     assert again.version == 2
     shown = await served.one("Show", pb.ShowPolicyRequest(version=1), "dave")
     assert (shown.text, shown.by) == (SAMPLE, "config")
     history = await served.many("History", pb.PolicyHistoryRequest(), "dave")
     assert [(each.version, each.text) for each in history] == [(2, ""), (1, "")]
+    late = pb.ApplyPolicyRequest(policy=draft(SAMPLE), expected=1, approval_token=token)
     with pytest.raises(grpc.aio.AioRpcError, match="no longer version 1"):
-        await served.one("Apply", pb.ApplyPolicyRequest(policy=draft(SAMPLE), expected=1), "erin")
+        await served.one("Apply", late, "erin")
+
+
+@pytest.mark.parametrize("token", ["", "x", "login", "alice"])
+async def test_a_policy_takes_a_sign_in_made_for_it_INV_6(served: Served, token: str) -> None:
+    """That of ``login``, which an agent on an admin's machine could use, is none; nor is that of who is no admin."""
+    given = {"login": served._bearers["erin"], "alice": served.approvals["alice"]}.get(token, token)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await served.one("Apply", pb.ApplyPolicyRequest(policy=draft(), approval_token=given), "erin")
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert (await served.many("History", pb.PolicyHistoryRequest(), "erin"))[0].version == 1
+
+
+async def test_a_file_tells_nobody_of_connections_that_are_not_theirs(served: Served) -> None:
+    text = "version: 1\nrules:\n  - {name: r, match: {connections: [hidden-bd]}, then: allow}\n"
+    for caller, told in (("alice", False), ("erin", True)):
+        said = await served.one("Check", pb.CheckPolicyRequest(policy=draft(text)), caller)
+        assert ("hidden-db" in str(said)) is told
+
+
+async def test_what_is_asked_is_bounded_INV_9(served: Served) -> None:
+    many = pb.ExplainRequest(sql="select 1;" * 101, connection="prod-db")
+    with pytest.raises(grpc.aio.AioRpcError, match="more than 100 statements"):
+        await served.one("Explain", many, "alice")
+    kinds = ", ".join(f"kind_{number}" for number in range(200))
+    text = "version: 1\nrules:\n" + "".join(
+        f"  - {{name: r{number}, match: {{kinds: [{kinds}]}}, then: allow}}\n" for number in range(20)
+    )
+    said = await served.one("Check", pb.CheckPolicyRequest(policy=draft(text)), "alice")
+    assert 0 < len(said.problems) <= 50
 
 
 @pytest.mark.parametrize("text", ["", "version: 2\n", "version: 1\nrulez: []\n", "\x00", "[" * 100])
 async def test_a_broken_file_never_takes_the_place_of_a_good_one(served: Served, text: str) -> None:
+    asked = pb.ApplyPolicyRequest(policy=draft(text), approval_token=served.approvals["erin"])
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await served.one("Apply", pb.ApplyPolicyRequest(policy=draft(text)), "erin")
+        await served.one("Apply", asked, "erin")
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     current = await served.repository.current()
     assert current is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from unittest.mock import sentinel
+from unittest.mock import Mock, sentinel
 
 import pytest
 
@@ -15,7 +15,7 @@ from hoopd.runtime import clock
 
 
 def server() -> RpcServer:
-    return RpcServer(*[sentinel.unused] * 7)
+    return RpcServer(*[sentinel.unused] * 6, Mock())
 
 
 async def test_a_certificate_that_is_not_there(tmp_path: Path) -> None:

@@ -18,22 +18,12 @@ from hoopd.runtime.policies import Policies
 from hoopd.runtime.policy_desk import MAX_SQL, Place, PolicyDesk, Question, Simulated
 from hoopd.session.judgement import PolicyInForce
 from hoopd.sql.catalog import Catalog
+from tests.fixtures.shop import ReadCatalog
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NEVER = datetime.max.replace(tzinfo=UTC)
 ALICE = Principal("i", "alice", "alice@example.com", frozenset({"engineering"}), frozenset(), NEVER)
 ONLY_WRITES = "version: 1\nrules:\n  - {name: w, match: {effects: [write]}, then: allow}\n"
-
-
-@dataclass
-class Read:
-    """The catalog of the shop, read once."""
-
-    catalog: Catalog
-    server_version: int = 180000
-
-    async def current(self) -> Catalog:
-        return self.catalog
 
 
 @dataclass
@@ -66,7 +56,7 @@ def policies() -> Policies:
 @pytest.fixture
 def desk(policies: Policies, shop_catalog: Catalog) -> PolicyDesk:
     shop = Connection("prod-db", "h", 5432, "shop", {"env": "production"})
-    return PolicyDesk(policies, {"prod-db": Place(shop, "app", Read(shop_catalog))}, asker)
+    return PolicyDesk(policies, {"prod-db": Place(shop, "app", ReadCatalog(shop_catalog))}, asker)
 
 
 async def test_a_statement_is_explained_under_the_policy_in_force(desk: PolicyDesk) -> None:
@@ -113,15 +103,15 @@ async def test_cases_hold_or_say_what_came_instead(desk: PolicyDesk) -> None:
     cases = """
 connection: prod-db
 cases:
-  - {name: a, as: {groups: [engineering]}, sql: "delete from orders", expect: review, approvals: 3}
-  - {name: b, as: {groups: [engineering]}, sql: "delete from orders", expect: allow, approvals: 1, rules: [x]}
+  - {name: a, as: {groups: [engineering]}, sql: "delete from orders", expect: review, seats: 3}
+  - {name: b, as: {groups: [engineering]}, sql: "delete from orders", expect: allow, seats: 1, rules: [x]}
   - {name: c, as: {groups: [interns]}, connect: true, expect: deny, rules: [default]}
   - {name: d, as: {groups: [engineering]}, sql: "select id from public.orders", expect: allow, masked: [public.a.b]}
 """
     a, b, c, d = await desk.test(cases, "cases.yaml")
     assert [each.ok for each in (a, b, c, d)] == [True, False, True, False]
     assert [failure.split(",")[0] for failure in b.failures] == [
-        "expected allow", "expected the rules x", "expected 1 approvals",
+        "expected allow", "expected the rules x", "expected 1 seats",
     ]  # fmt: skip
     assert d.failures == ("expected public.a.b masked, and it is nothing",)
     with pytest.raises(NotFound):
@@ -131,17 +121,42 @@ cases:
 async def test_a_simulation_tells_what_would_change_and_counts_the_rest(desk: PolicyDesk) -> None:
     async def rows() -> AsyncIterator[StatementRow]:
         yield row("select id from orders", "allow")
+        yield row("fetch 10 from c", "allow")
         yield row("select id from orders where id = 1", "allow")
         yield row("drop table orders", "deny")
-        yield row("insert into orders values (1)", "review")
+        yield row("insert into orders (customer_id) values (1)", "review")
         yield row("select 1", "allow", session="s-lost")
         yield row("select 1", "allow", connection="gone")
 
     told = Simulated()
-    draft = desk.draft(ONLY_WRITES, "draft.yaml")
-    changes = [change async for change in desk.simulate(draft, rows(), told)]
+    draft = desk.draft(ONLY_WRITES + "  - {name: c, then: {connect: allow}}\n", "draft.yaml")
+    changes = [change async for change in desk.simulate(draft, rows(), told) if change is not None]
     assert [(each.row.decision, str(each.outcome)) for each in changes] == [
         ("allow", "deny"), ("allow", "deny"), ("review", "allow"),
     ]  # fmt: skip
-    assert (told.statements, told.changed, told.skipped) == (6, 3, 2)
+    assert [each.what for each in changes] == [("outcome",), ("outcome",), ("outcome", "reviewers")]
+    assert (told.statements, told.changed, told.skipped) == (7, 3, 3)  # a FETCH hangs on what was declared
     assert told.by == {("allow", "deny"): 2, ("review", "allow"): 1}
+
+
+async def test_a_simulation_tells_of_masks_reviewers_and_connecting_too(desk: PolicyDesk) -> None:
+    sample = sample_policy_text()
+
+    async def rows() -> AsyncIterator[StatementRow]:
+        yield row("select card_number from customers", "allow")
+        yield row("delete from orders where id = 1", "review")
+
+    async def changes(text: str) -> list[tuple[str, ...]]:
+        draft = desk.draft(text, "draft.yaml")
+        return [change.what for change in [c async for c in desk.simulate(draft, rows(), Simulated())] if change]
+
+    assert await changes(sample) == []
+    assert await changes(sample.replace("with: {last: 4}", "with: full")) == [("masks",)]
+    assert await changes(
+        sample.replace("review: {from: [dba], approvals: 1", "review: {from: [interns], approvals: 1")
+    ) == [("reviewers",)]
+    nobody = sample.replace(
+        "groups: [engineering, dba, security, admin]}\n    then: {connect: allow}",
+        "groups: [x]}\n    then: {connect: allow}",
+    )
+    assert await changes(nobody) == [("connect",), ("connect",)]

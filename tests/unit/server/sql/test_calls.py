@@ -172,14 +172,14 @@ def test_code_for_rows_counts_where_rows_may_be(database: str, text: str, name: 
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
             b"""create table t (a int, b text); create type pair as (a int, b text); insert into t values (1, 'b');
-            create function md5(t) returns text language sql as $$ select 'mine' $$;
-            create function initcap(pair) returns text language sql as $$ select 'mine' $$;
+            create function md5(t) returns text language plpgsql as $$ begin return 'mine'; end $$;
+            create function initcap(pair) returns text language plpgsql as $$ begin return 'mine'; end $$;
             create function array_length(t[], int) returns int language sql as 'select 1';
             create function minus(t, int) returns int language sql as 'select 1';
             create operator - (leftarg = t, rightarg = int, function = minus);
             create function like_it(pair, text) returns bool language sql as 'select true';
             create operator ~ (leftarg = pair, rightarg = text, function = like_it);
-            create function text_of(t) returns text language sql as $$ select 'mine' $$;
+            create function text_of(t) returns text language plpgsql as $$ begin return 'mine'; end $$;
             create cast (t as text) with function text_of(t);
             """
         )
