@@ -21,7 +21,7 @@ from tests.oracle.generator import CODE_TABLES, CODE_VALUES, WRITES, Generator
 from tests.oracle.probes import lay_canaries
 from tests.oracle.trial import Trial
 
-STATEMENTS = int(os.environ.get("HOOP_STATEMENTS", "6000"))
+STATEMENTS = int(os.environ.get("HOOP_STATEMENTS", "2400"))
 SEED = int(os.environ.get("HOOP_SEED", "0"))
 PATHS = ("public", "app, public")
 ORDINARY_GOAL = 0.01

@@ -29,7 +29,7 @@ from tests.oracle.queries import PATHS, Queries, Statement
 from tests.oracle.resolution import Judge, Seen, missing
 from tests.oracle.trial import read_catalog
 
-STATEMENTS = int(os.environ.get("HOOP_STATEMENTS", "6000"))
+STATEMENTS = int(os.environ.get("HOOP_STATEMENTS", "2400"))
 SEED = int(os.environ.get("HOOP_SEED", "0"))
 UNFOLLOWED_GOAL = 0.03
 Record = Callable[[str, object], None]

@@ -18,7 +18,7 @@ cases:
   - {name: reads, as: {groups: [engineering]}, sql: "select id from orders", expect: allow}
   - {name: cards, as: {groups: [engineering]}, sql: "select card_number from customers", expect: allow,
      masked: [public.customers.card_number]}
-  - {name: mass, as: {groups: [engineering]}, sql: "delete from orders", expect: review, approvals: 3}
+  - {name: mass, as: {groups: [engineering]}, sql: "delete from orders", expect: review, seats: 3}
 """
 
 
