@@ -109,6 +109,12 @@ def lock_notes(facts: Facts) -> list[str]:
     return notes
 
 
+def _leads_on(facts: Facts) -> bool:
+    """Whether what it runs stands in users' definitions, which a moment ago may have been others."""
+    views = any(access.kind is ObjectKind.view for access in facts.accesses)
+    return views or any(function.schema not in (None, "pg_catalog") for function in facts.functions)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """``decision`` is the strictest of the statements'. ``sql`` is the whole text without credentials.
@@ -128,13 +134,14 @@ class Verdict:
     harmless: bool = field(init=False, repr=False, compare=False)
     """Only reads and the like, all of it understood."""
     plain: bool = field(init=False, repr=False, compare=False)
-    """Harmless, and nothing is masked: it may rest on a catalog of a moment ago."""
+    """Harmless, and nothing is masked, and it is read through no view or function that another could have taken the
+    place of: it may rest on a catalog of a moment ago."""
 
     def __post_init__(self) -> None:
         batch = [statement.facts for statement in self.statements]
         harmless = all(facts.effects <= _HARMLESS and facts.error is None and not facts.barrier for facts in batch)
         object.__setattr__(self, "harmless", harmless)
-        object.__setattr__(self, "plain", harmless and not self.masking)
+        object.__setattr__(self, "plain", harmless and not self.masking and not any(map(_leads_on, batch)))
 
     def same_as(self, other: Verdict) -> bool:
         """Whether an approval given on this verdict still holds under ``other`` (INV-5)."""
@@ -258,13 +265,11 @@ def _unseen(batch: tuple[Facts, ...], state: SessionState) -> tuple[Facts, ...]:
     if not state.catalog_changed:
         return batch
     return tuple(
-        replace(facts, effects=facts.effects | {Effect.opaque}, barrier=True) if _may_run_unseen(facts) else facts
+        replace(facts, effects=facts.effects | {Effect.opaque}, barrier=True, harmless=False)
+        if facts.names_depend and facts.error is None
+        else facts
         for facts in batch
     )
-
-
-def _may_run_unseen(facts: Facts) -> bool:
-    return facts.names_depend and facts.error is None and not facts.harmless
 
 
 def _expanded(text: str, batch: Sequence[Facts]) -> str:

@@ -6,6 +6,9 @@ Made from the catalogs of real servers, checked by tests against one. Data only;
 # ruff: noqa: SIM905
 from __future__ import annotations
 
+FIRST_USER_OID = 16384
+"""Objects below it came with the server (documentation of ``FirstNormalObjectId``)."""
+
 CATALOG_RELATIONS = frozenset(
     """
 pg_aggregate pg_aios pg_am pg_amop pg_amproc pg_attrdef pg_attribute pg_auth_members pg_authid

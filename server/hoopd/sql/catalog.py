@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from hoopd.domain.statement import SessionState
 from hoopd.sql import builtin_names
 from hoopd.sql.builtin_functions import TRUSTED_FUNCTIONS
+from hoopd.sql.builtin_names import FIRST_USER_OID
 from hoopd.sql.catalog_queries import CATALOG_QUERIES, FINGERPRINT_QUERY, NEWS_QUERY
 from hoopd.sql.facts import ObjectKind
 from hoopd.sql.stored_trees import StoredFunction, evaluated, types_made
@@ -21,6 +22,7 @@ from hoopd.sql.stored_trees import StoredFunction, evaluated, types_made
 __all__ = [
     "CATALOG_QUERIES",
     "FINGERPRINT_QUERY",
+    "FIRST_USER_OID",
     "NEWS_QUERY",
     "Catalog",
     "Column",
@@ -29,8 +31,6 @@ __all__ = [
     "UserType",
 ]
 
-FIRST_USER_OID = 16384
-"""Objects below it came with the server (documentation of ``FirstNormalObjectId``)."""
 SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 _CARRIES_DATA = frozenset(
     """pg_authid pg_shadow pg_user_mapping pg_user_mappings pg_subscription pg_statistic pg_statistic_ext_data pg_stats

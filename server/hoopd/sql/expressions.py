@@ -96,6 +96,7 @@ def setting(walk: Walk, change: session_settings.Change) -> None:
 
 def _used(walk: Walk, name: tuple[str | None, str], left: Any, right: Any) -> None:
     """An operator, with its two sides as far as they are there."""
+    walk.found.names = True
     walk.found.operators.setdefault((*name, _untyped(left), _untyped(right)))
 
 
@@ -150,7 +151,9 @@ def _operation(walk: Walk, node: Node, scope: Scope) -> None:
 
 def _sublink(walk: Walk, node: Node, scope: Scope) -> None:
     words = walk.names_of(node.get("operName", ()))
-    _used(walk, split_name(words) if words else (None, "="), node.get("testexpr"), None)
+    left = node.get("testexpr")
+    for one in _columns(left) or [left]:  # of a row each column is compared
+        _used(walk, split_name(words) if words else (None, "="), one, None)
     walk.children("SubLink", node, scope, "operName")
 
 

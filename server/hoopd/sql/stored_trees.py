@@ -10,13 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from hoopd.sql.builtin_functions import TRUSTED_FUNCTIONS
-from hoopd.sql.parser import ParseFailure, parse
+from hoopd.sql.builtin_names import FIRST_USER_OID
+from hoopd.sql.inlining import passes_its_arguments_on
 
 _TOKENS = re.compile(r"[{}()]|(?:\\.|[^\s(){}\\])+")
-_FIRST_USER_OID = 16384
 _CALLED = {
     "FUNCEXPR": ":funcid",
     "OPEXPR": ":opfuncid",
@@ -63,9 +61,9 @@ def evaluated(tree: str, function: Callable[[int], StoredFunction | None]) -> It
     for node in _nodes(tree):
         called = _CALLED.get(node.name)
         oid = int(node.values.get(called, "0")) if called is not None else 0
-        made = function(oid) if oid >= _FIRST_USER_OID else None
+        made = function(oid) if oid >= FIRST_USER_OID else None
         node.row = node.name == "VAR" or (node.name in _PASSES_ON and any(child.row for child in node.children))
-        if oid < _FIRST_USER_OID:
+        if oid < FIRST_USER_OID:
             continue
         if made is None:
             yield "", f"function {oid}", "i"
@@ -80,59 +78,7 @@ def evaluated(tree: str, function: Callable[[int], StoredFunction | None]) -> It
 def types_made(tree: str) -> frozenset[int]:
     """Oids of users' types that values are made into in ``tree``: their input, or the checks of domains, run."""
     found = (number for one, many in _TYPE.findall(tree) for number in (one, *many.split()) if number)
-    return frozenset(oid for oid in map(int, found) if oid >= _FIRST_USER_OID)
-
-
-def passes_its_arguments_on(body: str) -> bool:
-    """Whether a function in SQL is one expression in which every call hangs on an argument: inlined, no part of it is
-    constant."""
-    try:
-        statements = parse(body)
-    except (ParseFailure, RecursionError):
-        return False
-    if len(statements) != 1 or statements[0].node_type != "SelectStmt":
-        return False
-    words = set(_keys(statements[0].node))
-    if words & {
-        "CaseExpr",
-        "CoalesceExpr",
-        "MinMaxExpr",
-        "SubLink",
-        "BoolExpr",
-        "A_Indirection",
-        "fromClause",
-        "withClause",
-    }:
-        return False
-    return all(_hangs(call) for call in _calls(statements[0].node))
-
-
-def _hangs(call: Any) -> bool:
-    if not {"ParamRef", "ColumnRef"}.isdisjoint(_keys(call)):
-        return True
-    words = [word["String"].get("sval", "") for word in call.get("funcname", ())]
-    return len(words) == 1 and words[0] in TRUSTED_FUNCTIONS
-
-
-def _calls(node: Any) -> Iterator[Any]:
-    for key, value in _items(node):
-        if key in ("FuncCall", "A_Expr"):
-            yield value
-
-
-def _keys(node: Any) -> Iterator[str]:
-    return (key for key, _ in _items(node))
-
-
-def _items(node: Any) -> Iterator[tuple[str, Any]]:
-    waiting = [node]
-    while waiting:
-        at = waiting.pop()
-        if isinstance(at, list):
-            waiting += at
-        elif isinstance(at, dict):
-            yield from at.items()
-            waiting += at.values()
+    return frozenset(oid for oid in map(int, found) if oid >= FIRST_USER_OID)
 
 
 def _nodes(tree: str) -> Iterator[_Node]:

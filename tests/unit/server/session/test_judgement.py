@@ -286,3 +286,32 @@ def test_a_reviewer_is_told_what_a_definition_locks() -> None:
     many = ", ".join(f"t{number}" for number in range(12))
     assert notes(f"drop table {many}")[-1] == "Locks 2 more tables."
     assert notes("select id from things") == ()
+
+
+def test_after_definitions_of_ones_own_transaction_what_names_something_counts_as_code() -> None:
+    """INV-2: no catalog shows yet what the name may mean to this session."""
+    assert verdict("select id from things").decision.outcome is Outcome.allow
+    for sql in (
+        "select id from things",
+        "select lower(relname) from pg_class",  # built in as allowed, where names mean what the catalog says
+        "select case 1 when '2' then 3 end",
+        "select 1 where (1, 'a') in (select 1, name from things)",
+        "fetch 1 from c",
+    ):
+        policy = POLICY.split("masks:")[0]
+        assert verdict(sql, policy=policy, catalog_changed=True).decision.outcome is Outcome.deny, sql
+    for sql in ("commit", "rollback", "select 1", "show work_mem"):
+        assert verdict(sql, policy=POLICY.split("masks:")[0], catalog_changed=True).decision.outcome is Outcome.allow, (
+            sql
+        )
+
+
+def test_what_stands_in_definitions_of_others_is_looked_up_anew() -> None:
+    """A view or a function may have been replaced a moment ago, and reading through it would run the new one."""
+    view = replace(THINGS, oid=20003, name="seen", relkind="v", reads=(20002,))
+    catalog = Catalog(
+        {("public", "things"): THINGS, ("public", "seen"): view}, frozenset({"public"}), fingerprint="one"
+    )
+    policy = POLICY.split("masks:")[0]
+    assert verdict("select id from things", catalog, policy).plain
+    assert not verdict("select id from seen", catalog, policy).plain

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from hoopd.sql.stored_trees import StoredFunction, evaluated, passes_its_arguments_on, types_made
+from hoopd.sql.stored_trees import StoredFunction, evaluated, types_made
 from tests.unit.server.sql.conftest import read_catalog
 
 FUNCTIONS = """
@@ -76,26 +76,6 @@ def test_types_that_a_tree_makes() -> None:
         16402,
     }
     assert types_made("{RELABELTYPE :resulttype 25} {FUNCEXPR :funcresulttype 16400}") == frozenset()
-
-
-@pytest.mark.parametrize(
-    ("body", "passes"),
-    [
-        ("select $1 + 1", True),
-        ("select lower(a)", True),
-        ("select f('x', $1)", True),
-        ("select f('x') || $1", False),
-        ("select lower('X') || $1", True),
-        ("select case when true then f(1) else $1 end", False),
-        ("select 1; select 2", False),
-        ("delete from t", False),
-        ("select x from t", False),
-        ("not sql", False),
-        ("", False),
-    ],
-)
-def test_bodies_that_pass_their_arguments_on(body: str, passes: bool) -> None:
-    assert passes_its_arguments_on(body) is passes
 
 
 def test_what_a_view_locks_or_makes_counts_for_its_readers(made: str) -> None:
