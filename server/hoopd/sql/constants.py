@@ -14,6 +14,7 @@ from typing import Any
 from hoopd.sql.facts import ColumnName, Derivation
 from hoopd.sql.lineage import Env, Flow
 from hoopd.sql.namespace import NOTHING, Col, Item, Level, Sources, Unfollowed
+from hoopd.sql.parser import inside
 
 Node = Mapping[str, Any]
 MAX_PAIRS = 200_000
@@ -150,18 +151,6 @@ def _pairs(node: Node) -> list[Node]:
 def _row(value: Node) -> Sequence[Node]:
     items: Sequence[Node] = value.get("RowExpr", {}).get("args", ())
     return items
-
-
-def inside(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every field of a tree, with its name."""
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, list):
-            waiting += one
-        elif isinstance(one, Mapping):
-            yield from one.items()
-            waiting += one.values()
 
 
 def _called(value: Any) -> Iterator[str]:

@@ -76,6 +76,7 @@ def _set_config(walk: Walk, args: list[Any]) -> None:
     """``set_config(name, value, local)`` is the SET that it stands for (documentation, 9.28.1)."""
     name, value = _text_of(args[0]), _text_of(args[1])
     walk.found.names = True
+    walk.found.functions.setdefault(FunctionUse("pg_catalog", "set_config", "volatile", trusted=True))
     user = walk.names.functions(None, "set_config")
     if name is None or user:
         walk.found.call("pg_catalog", "set_config", "v")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hoopd.sql.builtin_functions import TRUSTED_FUNCTIONS
-from hoopd.sql.parser import ParseFailure, parse
+from hoopd.sql.parser import ParseFailure, inside, parse
 
 _SIMPLIFIED = frozenset(
     {"CaseExpr", "CoalesceExpr", "MinMaxExpr", "SubLink", "BoolExpr", "A_Indirection", "fromClause", "withClause"}
@@ -39,21 +39,10 @@ def _hangs(call: Any) -> bool:
 
 
 def _calls(node: Any) -> Iterator[Any]:
-    for key, value in _items(node):
+    for key, value in inside(node):
         if key in ("FuncCall", "A_Expr"):
             yield value
 
 
 def _keys(node: Any) -> Iterator[str]:
-    return (key for key, _ in _items(node))
-
-
-def _items(node: Any) -> Iterator[tuple[str, Any]]:
-    waiting = [node]
-    while waiting:
-        at = waiting.pop()
-        if isinstance(at, list):
-            waiting += at
-        elif isinstance(at, dict):
-            yield from at.items()
-            waiting += at.values()
+    return (key for key, _ in inside(node))

@@ -17,11 +17,11 @@ from typing import Any
 from hoopd.domain.request import Meeting
 from hoopd.domain.statement import SessionState
 from hoopd.sql.catalog import Catalog, Relation
-from hoopd.sql.constants import ANYTHING, ConstantFlow, inside, type_modifiers
+from hoopd.sql.constants import ANYTHING, ConstantFlow, type_modifiers
 from hoopd.sql.facts import ColumnName, Effect, Facts, ObjectKind
 from hoopd.sql.from_items import relation_columns
 from hoopd.sql.namespace import NOTHING, Sources, Unfollowed
-from hoopd.sql.parser import ParseFailure, Statement, deep_recursion, parse, tokens
+from hoopd.sql.parser import ParseFailure, Statement, deep_recursion, inside, parse, tokens
 
 Node = Mapping[str, Any]
 MAX_COLUMNS = 20_000

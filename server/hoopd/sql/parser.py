@@ -224,3 +224,15 @@ def _bare(node: Any) -> Any:
     if isinstance(node, list):
         return [_bare(item) for item in node]
     return node
+
+
+def inside(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every field of a tree, with its name."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += one
+        elif isinstance(one, Mapping):
+            yield from one.items()
+            waiting += one.values()

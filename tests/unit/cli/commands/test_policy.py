@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from hoopctl.__main__ import main
-from hoopctl.client.policy import CaseResult, Change, Decision, Explanation, Problem, Totals, Version
 from hoopctl.commands import policy as command
 from hoopd.policy.loading import load, schema
-from tests.fixtures.json_docs import PAGE, documented
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -63,26 +61,3 @@ def test_what_cannot_be_meant_is_one_sentence(
     (tmp_path / "good.yaml").write_text("version: 1\n")
     assert main(["policy", *words]) == 2
     assert capsys.readouterr().err.startswith(f"error: {sentence}\n")
-
-
-def test_the_lines_are_those_of_the_page() -> None:
-    decision = Decision("allow", (), None, None, (), False, 0, 0)
-    problem = {each["event"]: set(each) for each in map(command.problem_as_line, _problems())}
-    assert problem == {name: documented("hoopctl policy check")[name] for name in ("problem", "warning")}
-    version = command.version_line(Version(1, "", "erin", NOW, "p.yaml"))
-    assert set(version) == documented("hoopctl policy show")["one object"]
-    assert version["text"] is None
-    explanation = command.explanation_line(Explanation(decision, decision, (), None, "a", ()), "prod-db")
-    assert set(explanation) == documented("hoopctl policy explain")["one object"]
-    section = PAGE.read_text(encoding="utf-8").split("\n## hoopctl policy explain\n", 1)[1].split("\n## ", 1)[0]
-    assert not [word for word in command.decision_line(decision) if f"`{word}`" not in section]
-    case = command.case_line(CaseResult("a", True, "allow", (), ()))
-    assert set(case) == documented("hoopctl policy test")["case"]
-    change = command.change_line(Change("s/1", NOW, "a", "c", "q", "allow", (), "deny", (), None, ("outcome",)))
-    assert set(change) == documented("hoopctl policy simulate")["change"]
-    totals = command.totals_as_line(Totals(1, 0, 0, (), more=False, done=True))
-    assert set(totals) == documented("hoopctl policy simulate")["simulated"]
-
-
-def _problems() -> list[Problem]:
-    return [Problem("p", 1, 1, "m", warning) for warning in (False, True)]
